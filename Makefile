@@ -1,0 +1,36 @@
+# Two commands matter: `make run` and `make test`. What they do lives in scripts/, one concern a file.
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test check fmt bench release clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Install what is missing, build, and start the panel (Ctrl-C stops it)
+	@scripts/run.sh
+
+build: ## Build the product as it is shipped, and say where it lies
+	@scripts/setup.sh run
+	@scripts/build.sh
+
+test: ## Run every test; STAGE="unit engine" runs some (check unit sqlite postgres engine browser)
+	@scripts/test.sh $(STAGE)
+
+check: ## Check the format, and run clippy on the server and the browser half
+	@scripts/setup.sh run
+	@scripts/check.sh
+
+fmt: ## Format the code
+	@cargo fmt --all
+
+bench: ## Measure everything, and write docs/benchmarks.md
+	@scripts/bench.sh
+
+bench-%: ## Measure one thing (bench-wasm bench-deploy bench-idle bench-pages)
+	@scripts/bench.sh $*
+
+release: ## Pack the product: dist/skypanel-VERSION-ARCHITECTURE.tar.gz
+	@scripts/release.sh
+
+clean: ## Remove what was built in this checkout; data/ and the shared cache stay
+	@rm -rf .cache target dist node_modules end2end/node_modules end2end/screenshots

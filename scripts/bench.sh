@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# bench.sh [PART…] - runs the parts in scripts/bench/ and writes what they measured into docs/benchmarks.md.
+# A part prints lines of the form   BENCH <name> <value> <unit> <limit> ok|short   ("-" where there is no limit: a reference).
+# What one run does not measure keeps its line; "short" means that the limit is missed, and makes this fail.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+ALL=(wasm pages idle deploy)
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=("${ALL[@]}")
+for part in "${parts[@]}"; do
+  [ -f "$ROOT/scripts/bench/$part.sh" ] || die "there is nothing to measure called '$part'; there are: ${ALL[*]}"
+done
+
+"$ROOT/scripts/setup.sh" bench
+scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/skypanel-bench.XXXXXX")
+trap 'as_root rm -rf "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+broken=()
+for part in "${parts[@]}"; do
+  heading "$part"
+  mkdir "$scratch/$part"
+  SKYPANEL_TEST_DIR=$scratch/$part bash "$ROOT/scripts/bench/$part.sh" </dev/null | tee "$scratch/$part.log" || broken+=("$part")
+done
+
+# The table: the old lines, each replaced where there is a new one, and the new ones after them, sorted by name.
+report=$ROOT/docs/benchmarks.md
+# shellcheck disable=SC2016  # those are Markdown's backticks
+{ sed -n '/<!-- figures -->/,/<!-- end of figures -->/p' "$report" | sed -n 's/^| `\([^`]*\)` | \([^ ]*\) \([^ ]*\) | \([^ ]*\) | \([^ ]*\) |$/BENCH \1 \2 \3 \4 \5/p'
+  sed -n '/^BENCH /p' "$scratch"/*.log; } |
+  awk '{ line[$2] = $0 } END { for (name in line) print line[name] }' | LC_ALL=C sort >"$scratch/figures"
+cpu=$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)
+{ sed '/<!-- figures -->/q' "$report"
+  echo
+  echo "Measured on $(nproc) cores (${cpu:-unknown processor}), $(awk '/^MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GiB of memory."
+  echo
+  echo '| What | Measured | Limit | |'
+  echo '| --- | ---: | ---: | --- |'
+  awk '{ printf "| `%s` | %s %s | %s | %s |\n", $2, $3, $4, $5, $6 }' "$scratch/figures"
+  echo
+  sed -n '/<!-- end of figures -->/,$p' "$report"; } >"$scratch/report"
+cp "$scratch/report" "$report"
+
+heading "Written to docs/benchmarks.md"
+awk '{ printf "    %-44s %12s %-6s limit %-10s %s\n", $2, $3, $4, $5, $6 }' "$scratch/figures"
+[ ${#broken[@]} = 0 ] || die "these parts broke: ${broken[*]}"
+! grep -qs '^BENCH .* short$' "$scratch"/*.log || die "a limit is missed"

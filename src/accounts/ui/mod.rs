@@ -1,0 +1,66 @@
+//! The doors: sign in, sign up, and the operator's one-time set-up.
+use crate::{
+    accounts::fns::is_setup_link,
+    error::{Error, Thing},
+    kit::{AuthShell, Field, Form, SubmitButton, TextLink, load},
+};
+use leptos::prelude::*;
+use leptos_router::hooks::{use_params_map, use_query_map};
+
+/// Sign in.
+#[component]
+pub fn SignIn() -> impl IntoView {
+    let next = use_query_map().read_untracked().get("next").unwrap_or_default();
+    view! {
+        <AuthShell title="Sign in" below=|| view! { "New here? " <TextLink href="/sign-up">"Create an account"</TextLink> }>
+            <Form action="sign_in" hidden=vec![("next", next)]>
+                <Field name="email" label="Email" kind="email" autocomplete="username" autofocus=true/>
+                <Field name="password" label="Password" kind="password" autocomplete="current-password"/>
+                <SubmitButton wide=true>"Sign in"</SubmitButton>
+            </Form>
+        </AuthShell>
+    }
+}
+
+/// Sign up.
+#[component]
+pub fn SignUp() -> impl IntoView {
+    view! {
+        <AuthShell
+            title="Create your account" text="You get an organization of your own, and can invite others later."
+            below=|| view! { "Already have an account? " <TextLink href="/sign-in">"Sign in"</TextLink> }
+        >
+            <Form action="sign_up">
+                <NewPerson/>
+                <SubmitButton wide=true>"Create account"</SubmitButton>
+            </Form>
+        </AuthShell>
+    }
+}
+
+/// The first administrator, by the link that the panel printed when it first started.
+#[component]
+pub fn SetUp() -> impl IntoView {
+    let token = use_params_map().read_untracked().get("token").unwrap_or_default();
+    let good = is_setup_link(token.clone());
+    let good = async move { if good.await? { Ok(()) } else { Err(Error::NotFound(Thing::Link)) } };
+    load(good, move |()| {
+        view! {
+            <AuthShell title="Set up this panel" text="You become its first administrator. This link works once.">
+                <Form action="set_up" hidden=vec![("token", token)]>
+                    <NewPerson/>
+                    <SubmitButton wide=true>"Create account"</SubmitButton>
+                </Form>
+            </AuthShell>
+        }
+    })
+}
+
+#[component]
+fn NewPerson() -> impl IntoView {
+    view! {
+        <Field name="name" label="Name" autocomplete="name" autofocus=true/>
+        <Field name="email" label="Email" kind="email" autocomplete="username"/>
+        <Field name="password" label="Password" kind="password" autocomplete="new-password" hint="At least 10 characters. A few words are better than signs."/>
+    }
+}

@@ -1,0 +1,9 @@
+//! An application: a git repository or an image that a customer wants served. What is wanted stands in the row; the loops of
+//! [`crate::deployments`] make it so. An application is created, deployed (a release goes live beside the old one), scaled, stopped and
+//! started, and at last deleted, by name, for good.
+pub mod fns;
+pub mod model;
+pub mod ui;
+
+#[cfg(feature = "ssr")]
+pub mod server;

@@ -1,0 +1,293 @@
+//! The API's door to applications.
+use crate::{
+    apps::{
+        model::{AppState, Application, CreateApplication, EnvInputValue, EnvVar, Replicas, UpdateApplication},
+        server::{
+            forms,
+            logs::{self, Cursors, Line},
+            service, watch,
+        },
+    },
+    error::{Error, Fields, Result, Thing},
+    id::AppId,
+    platform::{
+        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
+        ctx::Ctx,
+        sse,
+    },
+    rights::Action,
+    units::Timestamp,
+};
+use axum::{
+    Json,
+    extract::Path,
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The routes of applications.
+pub fn router() -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(get, update, delete))
+        .routes(routes!(scale))
+        .routes(routes!(stop))
+        .routes(routes!(start))
+        .routes(routes!(environment, put_environment, patch_environment))
+        .routes(routes!(read_logs))
+        .routes(routes!(events))
+}
+
+fn app_id(text: &str) -> Result<AppId> {
+    named(text, Thing::Application)
+}
+
+/// One application, with its version as `ETag`.
+fn tagged(app: Application) -> Response {
+    let tag = HeaderValue::from_str(&format!("\"{}\"", app.version)).ok();
+    let mut response = Json(Success { success: true, data: app }).into_response();
+    if let Some(tag) = tag {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// Makes an application; nothing runs before it is deployed.
+#[utoipa::path(post, path = "/api/paas/applications", tag = "Applications", request_body = CreateApplication,
+    responses((status = 201, description = "The application", body = Success<Application>)))]
+async fn create(ctx: Ctx, Input(form): Input<CreateApplication>) -> Result<Response, Refusal> {
+    let made = service::create(&ctx, &form).await?;
+    created(&format!("/api/paas/applications/{}", made.id), made)
+}
+
+/// Which applications.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    page: Option<u64>,
+    limit: Option<u64>,
+    /// A part of the name.
+    search: Option<String>,
+    /// `name`, `created_at` or `updated_at`, with a minus in front to turn it round.
+    sort: Option<String>,
+    status: Option<String>,
+    cluster_id: Option<String>,
+}
+
+/// The organization's applications.
+#[utoipa::path(get, path = "/api/paas/applications", tag = "Applications", params(Which),
+    responses((status = 200, description = "A page of applications", body = List<Application>)))]
+async fn list(ctx: Ctx, Asked(asked): Asked<Which>) -> Result<Json<List<Application>>, Refusal> {
+    let paging = Paging::parse(asked.page, asked.limit)?;
+    let cluster = asked.cluster_id.as_deref().map(|id| named(id, Thing::Cluster)).transpose()?;
+    let filter = service::Filter { search: asked.search, status: forms::status(asked.status.as_deref())?, cluster, sort: asked.sort };
+    let (data, pagination) = service::list(&ctx, &filter, paging).await?;
+    Ok(Json(List { success: true, data, pagination }))
+}
+
+/// One application.
+#[utoipa::path(get, path = "/api/paas/applications/{id}", tag = "Applications", params(("id" = String, Path)),
+    responses((status = 200, description = "The application; its version is the `ETag`", body = Success<Application>)))]
+async fn get(ctx: Ctx, Path(id): Path<String>) -> Result<Response, Refusal> {
+    Ok(tagged(service::get(&ctx, &app_id(&id)?).await?))
+}
+
+/// Changes the settings; they apply with the next deployment. `If-Match` keeps two editors from overwriting each other.
+#[utoipa::path(put, path = "/api/paas/applications/{id}", tag = "Applications", params(("id" = String, Path)), request_body = UpdateApplication,
+    responses((status = 200, description = "The application", body = Success<Application>)))]
+async fn update(ctx: Ctx, Path(id): Path<String>, headers: HeaderMap, Input(form): Input<UpdateApplication>) -> Result<Response, Refusal> {
+    let if_match = match headers.get(header::IF_MATCH).map(|value| value.to_str().unwrap_or_default().trim_matches('"')) {
+        None | Some("*") => None,
+        Some(text) => Some(text.parse().map_err(|_| Error::invalid("If-Match", "Send the ETag that you got with the application."))?),
+    };
+    Ok(tagged(service::update(&ctx, &app_id(&id)?, &form, if_match).await?))
+}
+
+/// Deletes an application for good: its containers, its images and its address. Its history stays.
+#[utoipa::path(delete, path = "/api/paas/applications/{id}", tag = "Applications", params(("id" = String, Path)),
+    responses((status = 200, description = "It is deleted", body = Success<Done>)))]
+async fn delete(ctx: Ctx, Path(id): Path<String>) -> Answer<Done> {
+    service::delete(&ctx, &app_id(&id)?, None).await?;
+    ok(Done)
+}
+
+/// How many copies are wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "replicas": 3 }))]
+struct Scale {
+    replicas: u32,
+}
+
+/// How many copies are wanted now, and were before.
+#[derive(Debug, Serialize, ToSchema)]
+struct Scaled {
+    previous_replicas: u32,
+    application: Application,
+}
+
+/// Asks for so many copies.
+#[utoipa::path(post, path = "/api/paas/applications/{id}/scale", tag = "Applications", params(("id" = String, Path)), request_body = Scale,
+    responses((status = 200, description = "How many there were and how many are wanted", body = Success<Scaled>)))]
+async fn scale(ctx: Ctx, Path(id): Path<String>, Input(form): Input<Scale>) -> Answer<Scaled> {
+    let to = Replicas::try_from(form.replicas).map_err(|why| Error::invalid("replicas", why))?;
+    let scaled = service::scale(&ctx, &app_id(&id)?, to).await?;
+    ok(Scaled { previous_replicas: scaled.previous_replicas, application: scaled.application })
+}
+
+/// Stops all copies; the release stays.
+#[utoipa::path(post, path = "/api/paas/applications/{id}/stop", tag = "Applications", params(("id" = String, Path)),
+    responses((status = 200, description = "The application", body = Success<Application>)))]
+async fn stop(ctx: Ctx, Path(id): Path<String>) -> Answer<Application> {
+    ok(service::stop(&ctx, &app_id(&id)?).await?)
+}
+
+/// Starts the live release again.
+#[utoipa::path(post, path = "/api/paas/applications/{id}/start", tag = "Applications", params(("id" = String, Path)),
+    responses((status = 200, description = "The application", body = Success<Application>)))]
+async fn start(ctx: Ctx, Path(id): Path<String>) -> Answer<Application> {
+    ok(service::start(&ctx, &app_id(&id)?).await?)
+}
+
+/// The variables that are wanted now; secrets without their values.
+#[utoipa::path(get, path = "/api/paas/applications/{id}/env", tag = "Applications", params(("id" = String, Path)),
+    responses((status = 200, description = "The variables by name", body = Success<Vec<EnvVar>>)))]
+async fn environment(ctx: Ctx, Path(id): Path<String>) -> Answer<Vec<EnvVar>> {
+    ok(service::environment(&ctx, &app_id(&id)?).await?)
+}
+
+/// Variables by name.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "environment_variables": { "COLOUR": "red", "TOKEN": { "value": "…", "secret": true } } }))]
+struct PutEnvironment {
+    environment_variables: BTreeMap<String, EnvInputValue>,
+}
+
+/// Variables by name; `null` removes one.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "environment_variables": { "COLOUR": "blue", "OLD": null } }))]
+struct PatchEnvironment {
+    #[schema(value_type = BTreeMap<String, EnvInputValue>)]
+    environment_variables: BTreeMap<String, Option<EnvInputValue>>,
+}
+
+/// Replaces all variables; they apply with the next deployment.
+#[utoipa::path(put, path = "/api/paas/applications/{id}/env", tag = "Applications", params(("id" = String, Path)), request_body = PutEnvironment,
+    responses((status = 200, description = "The variables by name", body = Success<Vec<EnvVar>>)))]
+async fn put_environment(ctx: Ctx, Path(id): Path<String>, Input(form): Input<PutEnvironment>) -> Answer<Vec<EnvVar>> {
+    ok(service::put_environment(&ctx, &app_id(&id)?, &form.environment_variables).await?)
+}
+
+/// Sets some variables and removes others.
+#[utoipa::path(patch, path = "/api/paas/applications/{id}/env", tag = "Applications", params(("id" = String, Path)), request_body = PatchEnvironment,
+    responses((status = 200, description = "The variables by name", body = Success<Vec<EnvVar>>)))]
+async fn patch_environment(ctx: Ctx, Path(id): Path<String>, Input(form): Input<PatchEnvironment>) -> Answer<Vec<EnvVar>> {
+    ok(service::patch_environment(&ctx, &app_id(&id)?, &form.environment_variables).await?)
+}
+
+/// Which lines of an application's log.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct WhichLines {
+    /// RFC 3339.
+    since: Option<String>,
+    /// RFC 3339.
+    until: Option<String>,
+    /// 1 to 5000, 200 where it is left out.
+    limit: Option<usize>,
+    /// A part of the line.
+    search: Option<String>,
+    /// `out` or `err`.
+    level: Option<String>,
+    /// A copy's short id or number.
+    replica: Option<String>,
+    /// Server-sent events that go on; resumed by `Last-Event-ID`.
+    #[serde(default)]
+    follow: bool,
+    /// As `Last-Event-ID`, where a page connects for the first time.
+    last_event_id: Option<String>,
+    /// `json`, or `text` for a file with a line each.
+    format: Option<String>,
+}
+
+impl WhichLines {
+    fn query(&self) -> Result<logs::Query> {
+        let mut fields = Fields::default();
+        let moment =
+            |text: &String| serde_json::from_value::<Timestamp>(text.as_str().into()).map_err(|_| "A time like 2026-01-31T12:00:00Z.");
+        let since = self.since.as_ref().and_then(|text| fields.take("since", moment(text)));
+        let until = self.until.as_ref().and_then(|text| fields.take("until", moment(text)));
+        let limit = self.limit.unwrap_or(200);
+        if !(1..=5000).contains(&limit) {
+            fields.refuse("limit", "1 to 5000 lines.");
+        }
+        if self.format.as_deref().is_some_and(|format| !matches!(format, "json" | "text")) {
+            fields.refuse("format", "A format is json or text.");
+        }
+        if self.level.as_deref().is_some_and(|level| !matches!(level, "out" | "err")) {
+            fields.refuse("level", "A level is out or err.");
+        }
+        fields.done()?;
+        let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        Ok(logs::Query { since, until, search: some(&self.search), level: self.level.clone(), replica: some(&self.replica), limit })
+    }
+}
+
+/// Whether to go on.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Follow {
+    /// Server-sent events that go on: `state` at once and whenever something changes.
+    #[serde(default)]
+    follow: bool,
+    /// Taken and not needed: the first event is the whole state.
+    #[serde(rename = "last_event_id")]
+    _last_event_id: Option<String>,
+}
+
+/// How an application stands and its copies, as JSON or, with `follow=true`, as server-sent events.
+#[utoipa::path(get, path = "/api/paas/applications/{id}/events", tag = "Applications", params(("id" = String, Path), Follow),
+    responses((status = 200, description = "The state, or a stream of states", body = Success<AppState>)))]
+async fn events(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Follow>) -> Result<Response, Refusal> {
+    let id = app_id(&id)?;
+    if asked.follow {
+        return Ok(sse::stream(&ctx.panel, watch::events(&ctx, &id).await?));
+    }
+    Ok(ok(watch::state(&ctx, &id).await?).into_response())
+}
+
+/// Lines as a file that a browser saves.
+fn file(name: &str, lines: &[Line]) -> Response {
+    let text: String = lines.iter().map(|line| format!("{} {} {} {}\n", line.at, line.replica, line.stream, line.text)).collect();
+    let mut response = text.into_response();
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}.log\"")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+/// The logs of all copies, as JSON, as a text file or, with `follow=true`, as server-sent events.
+#[utoipa::path(get, path = "/api/paas/applications/{id}/logs", tag = "Applications", params(("id" = String, Path), WhichLines),
+    responses((status = 200, description = "Lines of all copies, oldest first, or a stream of them", body = Success<Vec<Line>>)))]
+async fn read_logs(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<WhichLines>, headers: HeaderMap) -> Result<Response, Refusal> {
+    let app = ctx.app(&app_id(&id)?).to(Action::View).await?;
+    let query = asked.query()?;
+    if asked.follow {
+        let resume = sse::last_seen(&headers, asked.last_event_id.as_deref()).map(|text| Cursors::parse(&text)).transpose()?;
+        return Ok(sse::stream(&ctx.panel, logs::follow(&ctx, &app, query, resume).await?));
+    }
+    let (lines, _, _) = logs::tail(&ctx, &app, &query).await?;
+    if asked.format.as_deref() == Some("text") {
+        return Ok(file(&app.name, &lines));
+    }
+    Ok(ok(lines).into_response())
+}

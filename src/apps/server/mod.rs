@@ -1,0 +1,8 @@
+//! Applications on the server.
+pub mod api;
+pub mod env;
+pub mod forms;
+pub mod logs;
+pub mod service;
+pub mod view;
+pub mod watch;

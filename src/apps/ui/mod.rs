@@ -1,0 +1,35 @@
+//! The pages of applications. What needs deployments (an application's overview and history) stands with them.
+mod create;
+mod environment;
+mod fields;
+mod frame;
+mod list;
+mod live;
+mod logs;
+mod settings;
+
+pub use create::NewApplication;
+pub use environment::{Environment, NeedsDeploy};
+pub use frame::{AppFrame, Tab, app_param};
+pub use list::Applications;
+pub use live::{Copies, KeepFresh};
+pub use logs::Logs;
+pub use settings::Settings;
+
+use crate::{apps::model::AppStatus, id::AppId, kit::Tone};
+
+/// What a status means.
+pub fn tone(status: AppStatus) -> Tone {
+    match status {
+        AppStatus::Running => Tone::Good,
+        AppStatus::Deploying | AppStatus::Deleting => Tone::Busy,
+        AppStatus::Degraded | AppStatus::Unknown => Tone::Warning,
+        AppStatus::Down => Tone::Bad,
+        AppStatus::New | AppStatus::Stopped => Tone::Idle,
+    }
+}
+
+/// Where an application's state is heard.
+pub fn events_url(id: &AppId) -> String {
+    format!("/api/paas/applications/{id}/events?follow=true")
+}

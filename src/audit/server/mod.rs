@@ -1,0 +1,2 @@
+//! Writing the trail.
+pub mod service;

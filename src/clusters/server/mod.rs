@@ -1,0 +1,4 @@
+//! Clusters on the server.
+pub mod observe;
+pub mod service;
+pub mod task;

@@ -1,0 +1,124 @@
+//! Looking at the swarms: one look serves every page, stream and loop. Events wake it; a tick makes up for events that were
+//! missed.
+use crate::{
+    error::Result,
+    id::{AppId, ProviderId},
+    platform::{
+        db::tables::provider,
+        fault::Because,
+        hub::Changed,
+        panel::{Observation, Panel, SwarmView},
+        tasks::Outcome,
+    },
+    swarm::{Event, LABEL_APP, Swarm, Task},
+};
+use futures::StreamExt;
+use sea_orm::EntityTrait;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Looks at every swarm once.
+pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
+    let _one_at_a_time = panel.looking.lock().await;
+    let providers = provider::Entity::find().all(panel.db.read()).await.because("looking up providers")?;
+    let before = panel.observed.load_full();
+    let mut swarms = HashMap::new();
+    let mut changed = HashSet::new();
+    let mut news = Vec::new();
+    for provider in providers.into_iter().filter(|provider| provider.is_enabled) {
+        let old = before.swarms.get(&provider.id).cloned().unwrap_or_default();
+        let view = match look(panel, &provider).await {
+            Ok(seen) => SwarmView { at: panel.now(), reachable: true, ..seen },
+            // What was seen last stands: the edge goes on with it, and the page says that it is old.
+            Err(why) => {
+                if old.reachable {
+                    news.push(format!("swarm {} does not answer ({why})", provider.name));
+                }
+                SwarmView { reachable: false, ..old.clone() }
+            }
+        };
+        if view.reachable && !old.reachable {
+            news.push(format!("swarm {} answers", provider.name));
+        }
+        differences(&old, &view, &mut changed);
+        swarms.insert(provider.id, view);
+    }
+    panel.observed.store(Arc::new(Observation { swarms }));
+    panel.wake.routes.notify_one();
+    for app in changed {
+        panel.hub.tell(Changed::App(app));
+    }
+    Ok((!news.is_empty()).then(|| news.join(", ")))
+}
+
+async fn look(panel: &Panel, provider: &provider::Model) -> Result<SwarmView> {
+    let swarm = panel.swarms.of(panel, &provider.id).await?;
+    let (tasks, nodes) =
+        tokio::try_join!(swarm.tasks(None), swarm.nodes()).map_err(|why| crate::error::Error::Unavailable(why.to_string()))?;
+    let mut by_service: HashMap<String, Vec<Task>> = HashMap::new();
+    for task in tasks {
+        by_service.entry(task.service.clone()).or_default().push(task);
+    }
+    Ok(SwarmView { tasks: by_service, nodes, ..Default::default() })
+}
+
+fn differences(old: &SwarmView, new: &SwarmView, changed: &mut HashSet<AppId>) {
+    let app_of = |tasks: &[Task]| tasks.first().and_then(|task| task.labels.get(LABEL_APP)).and_then(|id| id.parse().ok());
+    let services: HashSet<&String> = old.tasks.keys().chain(new.tasks.keys()).collect();
+    for service in services {
+        let (was, is) = (old.tasks.get(service), new.tasks.get(service));
+        if was != is || old.reachable != new.reachable {
+            changed.extend(is.or(was).and_then(|tasks| app_of(tasks)));
+        }
+    }
+}
+
+/// Listens to every swarm's events and wakes the look; a stream that breaks is opened again.
+pub async fn listen(panel: Arc<Panel>) {
+    let mut open = HashSet::new();
+    while !panel.stop.is_cancelled() {
+        for (id, swarm) in panel.swarms.known() {
+            if open.insert(id.clone()) {
+                tokio::spawn(follow(panel.clone(), id, swarm));
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(2)) => {}
+            () = panel.stop.cancelled() => {}
+        }
+    }
+}
+
+async fn follow(panel: Arc<Panel>, id: ProviderId, swarm: Arc<dyn Swarm>) {
+    let mut pause = Duration::from_secs(1);
+    let mut broke = false;
+    while !panel.stop.is_cancelled() {
+        if let Ok(mut events) = swarm.events().await {
+            if broke {
+                panel.shake(&id, Some(panel.now()));
+            }
+            pause = Duration::from_secs(1);
+            // Something may have happened while nobody listened.
+            panel.wake.observe.notify_one();
+            loop {
+                let event = tokio::select! { event = events.next() => event, () = panel.stop.cancelled() => return };
+                match event {
+                    Some(Event::OutOfMemory { container }) => {
+                        tracing::warn!(%container, "a container ran out of memory");
+                        panel.wake.observe.notify_one();
+                    }
+                    Some(_) => panel.wake.observe.notify_one(),
+                    None => break,
+                }
+            }
+            broke = true;
+            panel.shake(&id, None);
+            panel.wake.observe.notify_one();
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(15));
+    }
+}

@@ -1,0 +1,24 @@
+//! Gives every organization its cluster.
+use crate::{
+    clusters::server::service,
+    error::Result,
+    platform::{
+        db::tables::{cluster, organization},
+        fault::Because,
+        panel::Panel,
+        tasks::Outcome,
+    },
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Query};
+use std::sync::Arc;
+
+/// Makes a cluster for each organization that has none.
+pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
+    let with = Query::select().column(cluster::Column::OrganizationId).from(cluster::Entity).to_owned();
+    let without = organization::Entity::find().filter(organization::Column::Id.not_in_subquery(with)).limit(100);
+    let without = without.all(panel.db.read()).await.because("looking for organizations without a cluster")?;
+    for org in &without {
+        service::of_organization(panel, &org.id).await?;
+    }
+    Ok((!without.is_empty()).then(|| format!("gave {} organizations a cluster", without.len())))
+}

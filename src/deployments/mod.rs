@@ -1,0 +1,8 @@
+//! A deployment: one attempt to put a release in front of visitors, and the truth about how it went. It claims a row with a
+//! lease, walks the phases, and ends in a state that is final. A release is an image digest with a configuration, frozen.
+pub mod fns;
+pub mod model;
+pub mod ui;
+
+#[cfg(feature = "ssr")]
+pub mod server;

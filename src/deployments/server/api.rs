@@ -1,0 +1,160 @@
+//! The API's door to deployments.
+use crate::{
+    deployments::{
+        model::{DeployRequest, Deployment, LogLine},
+        server::{service, watch},
+    },
+    error::{Error, Thing},
+    platform::{
+        api::{Answer, Asked, Input, List, Paging, Refusal, Success, accepted, named, ok, waiting},
+        ctx::Ctx,
+        sse,
+    },
+};
+use axum::{
+    Json,
+    extract::Path,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The routes of deployments.
+pub fn router() -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(deploy))
+        .routes(routes!(restart))
+        .routes(routes!(list))
+        .routes(routes!(get))
+        .routes(routes!(logs))
+        .routes(routes!(rollback))
+        .routes(routes!(cancel))
+}
+
+/// Whether to hold the answer.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Wait {
+    /// Seconds to hold the answer until the deployment is final, at most 300.
+    wait: Option<u64>,
+}
+
+/// Answers with a deployment that was asked for, at once or when it is final.
+async fn follow(ctx: &Ctx, made: Deployment, wait: Option<u64>) -> Result<Response, Refusal> {
+    let location = format!("/api/paas/deployments/{}", made.id);
+    match waiting(wait)? {
+        Some(at_most) => accepted(&location, service::wait(ctx, &made.id, at_most).await?),
+        None => accepted(&location, made),
+    }
+}
+
+/// Deploys the source as it is now, or a given commit or branch of it.
+#[utoipa::path(post, path = "/api/paas/applications/{id}/deploy", tag = "Deployments", params(("id" = String, Path), Wait),
+    request_body = DeployRequest, responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
+async fn deploy(
+    ctx: Ctx,
+    Path(id): Path<String>,
+    Asked(asked): Asked<Wait>,
+    Input(request): Input<DeployRequest>,
+) -> Result<Response, Refusal> {
+    waiting(asked.wait)?;
+    let made = service::deploy(&ctx, &named(&id, Thing::Application)?, &request).await?;
+    follow(&ctx, made, asked.wait).await
+}
+
+/// Restarts the live release in fresh containers, the old ones serving until the new ones do.
+#[utoipa::path(post, path = "/api/paas/applications/{id}/restart", tag = "Deployments", params(("id" = String, Path), Wait),
+    responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
+async fn restart(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
+    waiting(asked.wait)?;
+    let made = service::restart(&ctx, &named(&id, Thing::Application)?).await?;
+    follow(&ctx, made, asked.wait).await
+}
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Page {
+    page: Option<u64>,
+    limit: Option<u64>,
+}
+
+/// Deployments of an application, the newest first.
+#[utoipa::path(get, path = "/api/paas/applications/{id}/deployments", tag = "Deployments", params(("id" = String, Path), Page),
+    responses((status = 200, description = "A page of deployments", body = List<Deployment>)))]
+async fn list(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Page>) -> Result<Json<List<Deployment>>, Refusal> {
+    let paging = Paging::parse(asked.page, asked.limit)?;
+    let (data, pagination) = service::list(&ctx, &named(&id, Thing::Application)?, paging).await?;
+    Ok(Json(List { success: true, data, pagination }))
+}
+
+/// One deployment with its phases and, where it failed, its dossier.
+#[utoipa::path(get, path = "/api/paas/deployments/{id}", tag = "Deployments", params(("id" = String, Path), Wait),
+    responses((status = 200, description = "The deployment", body = Success<Deployment>)))]
+async fn get(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Answer<Deployment> {
+    let id = named(&id, Thing::Deployment)?;
+    match waiting(asked.wait)? {
+        Some(at_most) => ok(service::wait(&ctx, &id, at_most).await?),
+        None => ok(service::get(&ctx, &id).await?),
+    }
+}
+
+/// Which lines of a deployment's log.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Lines {
+    /// Only lines after this number.
+    after: Option<String>,
+    /// At most so many, 1 to 1000.
+    limit: Option<u64>,
+    /// Server-sent events that go on until the deployment is final; resumed by `Last-Event-ID`.
+    #[serde(default)]
+    follow: bool,
+    /// As `after`, where a browser's page reconnects by itself.
+    last_event_id: Option<String>,
+}
+
+/// The log of a deployment, as JSON or, with `follow=true`, as server-sent events.
+#[utoipa::path(get, path = "/api/paas/deployments/{id}/logs", tag = "Deployments", params(("id" = String, Path), Lines),
+    responses((status = 200, description = "Lines in order, or a stream of them", body = Success<Vec<LogLine>>)))]
+async fn logs(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Lines>, headers: HeaderMap) -> Result<Response, Refusal> {
+    let id = named(&id, Thing::Deployment)?;
+    let after = asked.last_event_id.as_deref().or(asked.after.as_deref());
+    let after = match sse::last_seen(&headers, after) {
+        Some(text) => {
+            text.parse::<i64>().ok().filter(|n| *n >= 0).ok_or_else(|| Error::invalid("after", "The number of a line, from 0."))?
+        }
+        None => 0,
+    };
+    if asked.follow {
+        return Ok(sse::stream(&ctx.panel, watch::events(&ctx, &id, after).await?));
+    }
+    let limit = asked.limit.unwrap_or(500);
+    if !(1..=1000).contains(&limit) {
+        return Err(Error::invalid("limit", "1 to 1000 lines.").into());
+    }
+    Ok(ok(service::log(&ctx, &id, after, limit).await?).into_response())
+}
+
+/// Deploys the release of this deployment again: its image, configuration and environment.
+#[utoipa::path(post, path = "/api/paas/deployments/{id}/rollback", tag = "Deployments", params(("id" = String, Path), Wait),
+    responses((status = 202, description = "The new deployment, to be followed", body = Success<Deployment>)))]
+async fn rollback(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
+    waiting(asked.wait)?;
+    let made = service::rollback(&ctx, &named(&id, Thing::Deployment)?).await?;
+    follow(&ctx, made, asked.wait).await
+}
+
+/// Ends a deployment; what visitors see stays as it is.
+#[utoipa::path(post, path = "/api/paas/deployments/{id}/cancel", tag = "Deployments", params(("id" = String, Path), Wait),
+    responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
+async fn cancel(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
+    waiting(asked.wait)?;
+    let ended = service::cancel(&ctx, &named(&id, Thing::Deployment)?).await?;
+    follow(&ctx, ended, asked.wait).await
+}

@@ -1,0 +1,91 @@
+//! How rows become the deployments that members see.
+use crate::{
+    deployments::model::{Deployment, Dossier, Failure, Kind, Phase, PhaseTime},
+    error::Result,
+    id::{DeploymentId, ReleaseId},
+    platform::{
+        db::tables::{application, deployment, deployment_phase, release},
+        fault::Because,
+        panel::Panel,
+    },
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use std::collections::HashMap;
+
+/// The phase in a row.
+pub fn phase(row: &deployment::Model) -> Result<Phase> {
+    row.phase.parse().because("reading a deployment's phase")
+}
+
+/// The kind in a row.
+pub fn kind(row: &deployment::Model) -> Result<Kind> {
+    row.kind.parse().because("reading a deployment's kind")
+}
+
+/// Deployments of one application, without phases and dossiers.
+pub async fn views(panel: &Panel, app: &application::Model, rows: Vec<deployment::Model>) -> Result<Vec<Deployment>> {
+    let ids: Vec<ReleaseId> = rows.iter().filter_map(|row| row.release_id.clone()).collect();
+    let releases: Vec<(ReleaseId, i64, bool)> = release::Entity::find()
+        .select_only()
+        .columns([release::Column::Id, release::Column::Number, release::Column::ImageKept])
+        .filter(release::Column::Id.is_in(ids))
+        .into_tuple()
+        .all(panel.db.read())
+        .await
+        .because("looking up releases")?;
+    let releases: HashMap<ReleaseId, (i64, bool)> = releases.into_iter().map(|(id, number, kept)| (id, (number, kept))).collect();
+    rows.into_iter().map(|row| one(app, row, &releases)).collect()
+}
+
+/// One deployment with its phases and, where it failed, its dossier.
+pub async fn view(panel: &Panel, app: &application::Model, row: deployment::Model) -> Result<Deployment> {
+    let dossier: Option<Dossier> = row.dossier.as_deref().map(serde_json::from_str).transpose().because("reading a dossier")?;
+    let phases = phases(panel, &row.id).await?;
+    let finished = row.finished_at;
+    let mut all = views(panel, app, vec![row]).await?;
+    let mut deployment = all.pop().ok_or("nothing came of a row").because("showing a deployment")?;
+    let ends: Vec<_> = phases.iter().skip(1).map(|(_, at)| Some(*at)).chain([finished]).collect();
+    deployment.phases =
+        phases.into_iter().zip(ends).map(|((phase, started_at), finished_at)| PhaseTime { phase, started_at, finished_at }).collect();
+    deployment.dossier = dossier;
+    Ok(deployment)
+}
+
+async fn phases(panel: &Panel, id: &DeploymentId) -> Result<Vec<(Phase, crate::units::Timestamp)>> {
+    let all = deployment_phase::Entity::find().filter(deployment_phase::Column::DeploymentId.eq(id.clone()));
+    let rows = all.order_by_asc(deployment_phase::Column::StartedAt).all(panel.db.read()).await.because("looking up phases")?;
+    let mut phases = Vec::with_capacity(rows.len());
+    for row in rows {
+        phases.push((row.phase.parse::<Phase>().because("reading a phase")?, row.started_at));
+    }
+    phases.sort_by_key(|(phase, at)| (*at, *phase));
+    Ok(phases)
+}
+
+fn one(app: &application::Model, row: deployment::Model, releases: &HashMap<ReleaseId, (i64, bool)>) -> Result<Deployment> {
+    let (phase, kind) = (phase(&row)?, kind(&row)?);
+    let failure: Option<Failure> = row.failure.as_deref().map(serde_json::from_str).transpose().because("reading a failure")?;
+    let release = row.release_id.as_ref().and_then(|id| releases.get(id));
+    let is_live = app.live_deployment_id.as_ref() == Some(&row.id);
+    Ok(Deployment {
+        cancelling: row.cancel_requested && !phase.is_final(),
+        can_roll_back: phase == Phase::Live && !is_live && release.is_some_and(|(_, kept)| *kept),
+        release_number: release.map(|(number, _)| *number),
+        id: row.id,
+        application_id: row.application_id,
+        number: row.number,
+        kind,
+        phase,
+        branch: row.branch,
+        commit_hash: row.commit_hash,
+        commit_subject: row.commit_subject,
+        release_id: row.release_id,
+        failure,
+        is_live,
+        created_by: row.created_by,
+        created_at: row.created_at,
+        finished_at: row.finished_at,
+        phases: Vec::new(),
+        dossier: None,
+    })
+}

@@ -1,0 +1,47 @@
+//! SkyPanel: a platform for Docker Swarm that can be sold to strangers.
+//!
+//! This is the module table. Grounds (`id`, `units`, `error`, `kit`, `platform`, `git`, `swarm`, `edge`) know no feature; features
+//! stand in the order in which they may import each other. `docs/architecture.md` tells the why, `tests/architecture.rs` holds it.
+#![recursion_limit = "256"]
+
+pub mod error;
+pub mod id;
+pub mod rights;
+pub mod units;
+
+pub mod git;
+pub mod kit;
+
+#[cfg(feature = "ssr")]
+pub mod edge;
+#[cfg(feature = "ssr")]
+pub mod platform;
+#[cfg(feature = "ssr")]
+pub mod swarm;
+
+pub mod audit;
+
+pub mod accounts;
+
+pub mod plans;
+
+pub mod clusters;
+
+pub mod apps;
+
+pub mod deployments;
+
+pub mod site;
+
+#[cfg(feature = "ssr")]
+pub mod doors;
+#[cfg(feature = "ssr")]
+pub mod serve;
+
+/// Wakes the islands of a page that the server has rendered.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_islands();
+}

@@ -1,0 +1,163 @@
+//! The context of a request: who asks, from where, and the only ways to a tenant's row. A right is obtained, not checked and
+//! forgotten: looking a thing up and being allowed to do something with it is one call, and its result, [`Granted`], is what the
+//! functions that write demand. What belongs to another organization looks exactly like what does not exist.
+use crate::{
+    error::{Error, Result, Thing},
+    id::{AppId, ClusterId, DeploymentId, OrgId},
+    platform::{
+        db::tables::{application, cluster, deployment},
+        fault::Because,
+        panel::Panel,
+        session::Who,
+    },
+    rights::Action,
+};
+use axum::{extract::FromRequestParts, http::request::Parts};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
+use std::{ops::Deref, sync::Arc};
+
+/// Where a request comes from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    pub address: String,
+    pub agent: String,
+    pub request_id: String,
+}
+
+/// A request of somebody who is signed in.
+#[derive(Clone)]
+pub struct Ctx {
+    pub panel: Arc<Panel>,
+    pub who: Who,
+    pub origin: Origin,
+}
+
+/// Something that may be acted upon as was asked. Made nowhere but here.
+#[derive(Debug, Clone)]
+pub struct Granted<T> {
+    thing: T,
+    action: Action,
+}
+
+impl<T> Granted<T> {
+    /// What it was granted for.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+}
+
+impl<T> Deref for Granted<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.thing
+    }
+}
+
+/// A row that was named but not yet looked up.
+#[must_use = "a look-up does nothing until it is asked for an action"]
+pub struct Lookup<'a, E: EntityTrait> {
+    ctx: &'a Ctx,
+    thing: Thing,
+    select: Select<E>,
+}
+
+impl<E: EntityTrait> Lookup<'_, E> {
+    /// Finds the row and the right to do `action` with it.
+    pub async fn to(self, action: Action) -> Result<Granted<E::Model>> {
+        let row = self.select.one(self.ctx.panel.db.read()).await.because("looking up a row")?;
+        let thing = row.ok_or(Error::NotFound(self.thing))?;
+        self.ctx.may(action)?;
+        Ok(Granted { thing, action })
+    }
+}
+
+impl Ctx {
+    /// Refuses where the role does not include the action; answers with the organization to act in.
+    pub fn may(&self, action: Action) -> Result<Granted<OrgId>> {
+        if self.who.role.may(action) {
+            Ok(Granted { thing: self.who.org.clone(), action })
+        } else {
+            Err(Error::Forbidden { permission: action.name().into() })
+        }
+    }
+
+    /// The organization's applications that are not deleted.
+    pub fn apps(&self) -> Select<application::Entity> {
+        application::Entity::find()
+            .filter(application::Column::OrganizationId.eq(self.who.org.clone()))
+            .filter(application::Column::DeletedAt.is_null())
+    }
+
+    /// One application.
+    pub fn app(&self, id: &AppId) -> Lookup<'_, application::Entity> {
+        let select = self.apps().filter(application::Column::Id.eq(id.clone()));
+        Lookup { ctx: self, thing: Thing::Application, select }
+    }
+
+    /// The organization's deployments, those of deleted applications too.
+    pub fn deployments(&self) -> Select<deployment::Entity> {
+        deployment::Entity::find().filter(deployment::Column::OrganizationId.eq(self.who.org.clone()))
+    }
+
+    /// One deployment.
+    pub fn deployment(&self, id: &DeploymentId) -> Lookup<'_, deployment::Entity> {
+        let select = self.deployments().filter(deployment::Column::Id.eq(id.clone()));
+        Lookup { ctx: self, thing: Thing::Deployment, select }
+    }
+
+    /// The organization's clusters.
+    pub fn clusters(&self) -> Select<cluster::Entity> {
+        cluster::Entity::find().filter(cluster::Column::OrganizationId.eq(self.who.org.clone()))
+    }
+
+    /// One cluster.
+    pub fn cluster(&self, id: &ClusterId) -> Lookup<'_, cluster::Entity> {
+        let select = self.clusters().filter(cluster::Column::Id.eq(id.clone()));
+        Lookup { ctx: self, thing: Thing::Cluster, select }
+    }
+}
+
+/// The context of the server function or page that is running, or `SignedOut`.
+pub fn ctx() -> Result<Ctx> {
+    visitor()?.ctx()
+}
+
+/// The caller of the server function or page that is running.
+pub fn visitor() -> Result<Visitor> {
+    leptos::prelude::use_context::<Visitor>().ok_or_else(|| super::fault::internal("reading a page's context", "there is none"))
+}
+
+/// Whoever calls, signed in or not. Put into every request by the outermost layer.
+#[derive(Clone)]
+pub struct Visitor {
+    pub panel: Arc<Panel>,
+    pub who: Option<Who>,
+    pub origin: Origin,
+    /// What the tokens of this visitor's forms are bound to: the session's id, or the visit's.
+    pub form_key: String,
+}
+
+impl Visitor {
+    /// The context of somebody who is signed in.
+    pub fn ctx(&self) -> Result<Ctx> {
+        let who = self.who.clone().ok_or_else(Error::signed_out)?;
+        Ok(Ctx { panel: self.panel.clone(), who, origin: self.origin.clone() })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = super::api::Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let found = parts.extensions.get::<Visitor>().cloned();
+        found.ok_or_else(|| super::fault::internal("reading a request's context", "there is none").into())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Ctx {
+    type Rejection = super::api::Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Visitor::from_request_parts(parts, state).await?.ctx()?)
+    }
+}

@@ -1,0 +1,19 @@
+//! The tables as sea-orm sees them. Words and documents are text here; the features that own them parse them.
+pub mod application;
+pub mod attempt;
+pub mod audit_event;
+pub mod cluster;
+pub mod deployment;
+pub mod deployment_log;
+pub mod deployment_phase;
+pub mod environment;
+pub mod idempotency_key;
+pub mod membership;
+pub mod organization;
+pub mod plan;
+pub mod provider;
+pub mod release;
+pub mod session;
+pub mod setup_token;
+pub mod subnet;
+pub mod user;

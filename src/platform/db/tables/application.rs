@@ -1,0 +1,33 @@
+//! An application. `settings` is JSON, `wanted` a word.
+use crate::{
+    id::{AppId, ClusterId, DeploymentId, OrgId},
+    units::Timestamp,
+};
+use sea_orm::entity::prelude::*;
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "applications")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: AppId,
+    pub organization_id: OrgId,
+    pub cluster_id: ClusterId,
+    pub name: String,
+    pub host: String,
+    pub settings: String,
+    pub replicas: i64,
+    pub wanted: String,
+    pub env_version: i64,
+    pub live_deployment_id: Option<DeploymentId>,
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// No relations are walked: every look-up says whose rows it wants.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,20 @@
+//! When a deployment entered a phase.
+use crate::{id::DeploymentId, units::Timestamp};
+use sea_orm::entity::prelude::*;
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "deployment_phases")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub deployment_id: DeploymentId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub phase: String,
+    pub started_at: Timestamp,
+}
+
+/// No relations are walked: every look-up says whose rows it wants.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

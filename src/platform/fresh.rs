@@ -1,0 +1,36 @@
+//! New ids and new secrets.
+use crate::id::Id;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use std::sync::Mutex;
+
+static LAST: Mutex<Option<ulid::Generator>> = Mutex::new(None);
+
+/// The part of an id after its prefix; grows with time, also within a millisecond.
+pub fn suffix() -> String {
+    let mut last = LAST.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let next = last.get_or_insert_with(ulid::Generator::new).generate();
+    next.unwrap_or_else(|_| ulid::Ulid::new()).to_string().to_lowercase()
+}
+
+/// A new id.
+pub fn id<T: Id>() -> T {
+    T::from_suffix(&suffix())
+}
+
+/// A new secret of 256 bits, for cookies and links.
+pub fn token() -> String {
+    URL_SAFE_NO_PAD.encode(bytes::<32>())
+}
+
+/// Random bytes from the system.
+pub fn bytes<const N: usize>() -> [u8; N] {
+    let mut out = [0; N];
+    rand::fill(&mut out);
+    out
+}
+
+/// How a token is stored: its SHA-256, in hex. Enough for a secret of 256 random bits; passwords take argon2id instead.
+pub fn hash(token: &str) -> String {
+    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}

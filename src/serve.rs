@@ -1,0 +1,167 @@
+//! The start-up of `skypanel serve`, and its end: the panel is made, its loops run, its doors open, and on the first signal everything
+//! ends in order: doors close, open streams end, deployments under way are left for whoever starts next.
+use crate::{
+    accounts::server::service as accounts,
+    clusters::server::{observe, service as clusters, task as provide},
+    deployments::server::{converge, garbage, routes, task as queue},
+    doors,
+    edge::{Edge, EdgeConfig, EdgeHandle},
+    error::{Error, Result},
+    platform::{clock::SystemClock, config::Config, db::Db, fault::Because, panel::Panel, secrets::Secrets, swarms::Swarms, tasks},
+    swarm::{
+        SwarmError,
+        docker::{Began, Endpoint, Engine, Tls},
+    },
+};
+use axum::serve::ListenerExt;
+use leptos::prelude::LeptosOptions;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::task::JoinSet;
+
+/// How long open requests may take to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Makes the panel: data folder, master key, database, swarm, edge.
+pub async fn open(config: Config) -> Result<Arc<Panel>> {
+    std::fs::create_dir_all(&config.data_dir).because("making the data folder")?;
+    let lock = lock(&config)?;
+    own_scratch(&config)?;
+    let secrets = Secrets::open(&config.data_dir.join("master.key"))?;
+    let db = Db::connect(&config.database()).await?;
+    db.migrate().await?;
+    begin_swarm(&config, &db).await?;
+    let edge = edge(&config)?;
+    let panel = Panel::new(config, db, Arc::new(SystemClock), secrets, Swarms::default(), Some(edge));
+    panel.hold(lock);
+    if let Err(why) = crate::git::check().await {
+        tracing::warn!("repositories can't be read: {why}");
+    }
+    clusters::found(&panel).await?;
+    Ok(panel)
+}
+
+/// Keeps a second panel out of the same data folder: on an embedded database it would take over what this one is doing. The lock goes with
+/// the process, however that ends.
+fn lock(config: &Config) -> Result<std::fs::File> {
+    let path = config.data_dir.join("panel.lock");
+    let file = std::fs::File::options().create(true).truncate(false).write(true).open(&path).because("opening the data folder's lock")?;
+    let taken = || Error::Unavailable(format!("Another panel is running on {}. Stop it first.", config.data_dir.display()));
+    file.try_lock().map_err(|_| taken())?;
+    Ok(file)
+}
+
+/// Puts temporary folders below the data folder, where those that a crash left are swept at the start.
+fn own_scratch(config: &Config) -> Result<()> {
+    let scratch = std::path::absolute(config.data_dir.join("tmp")).because("naming the folder for temporary files")?;
+    std::fs::remove_dir_all(&scratch).ok();
+    std::fs::create_dir_all(&scratch).because("making the folder for temporary files")?;
+    // Set already where a process opens a second panel, as tests do: the first one's folder serves both.
+    tempfile::env::override_temp_dir(&scratch).ok();
+    Ok(())
+}
+
+/// Makes a swarm of one machine where there is none yet.
+async fn begin_swarm(config: &Config, db: &Db) -> Result<()> {
+    if config.swarm.endpoint.starts_with("fake:") {
+        return Ok(());
+    }
+    let mut endpoint: Endpoint = config.swarm.endpoint.parse().map_err(Error::Unavailable)?;
+    if let Some(tls) = config.swarm.tls.clone() {
+        endpoint = endpoint.with_tls(Tls { ca: tls.ca, cert: tls.cert, key: tls.key });
+    }
+    match Engine::new(endpoint).ensure_swarm(config.swarm.advertise).await {
+        Ok(Began::Now) => {
+            tracing::info!("began a swarm on this machine; the ports of its tasks are open on {} only", config.swarm.advertise)
+        }
+        Ok(Began::Already { binding: Some(address) }) => tracing::info!("found a swarm; the ports of its tasks are open on {address} only"),
+        Ok(Began::Already { binding: None }) => {
+            tracing::warn!("found a swarm whose tasks' ports are open on every address of the machine: a firewall must close them");
+        }
+        // Not the first start: what runs there goes on, and the panel finds it when the engine is back.
+        Err(SwarmError::Unreachable(why)) if clusters::is_founded(db).await? => {
+            tracing::warn!("Docker at {} does not answer yet ({why})", config.swarm.endpoint);
+        }
+        Err(why) => return Err(Error::Unavailable(format!("Docker at {} can’t be used: {why}.", config.swarm.endpoint))),
+    }
+    Ok(())
+}
+
+fn edge(config: &Config) -> Result<EdgeHandle> {
+    Edge::start(EdgeConfig { listen: config.edge.listen.clone(), threads: config.edge.threads, panel: None, grace: GRACE })
+}
+
+/// Runs every loop of the panel until it stops.
+pub fn run_loops(panel: &Arc<Panel>) -> JoinSet<()> {
+    let mut loops = JoinSet::new();
+    let (p, seconds, millis) = (panel.clone(), Duration::from_secs, Duration::from_millis);
+    loops.spawn(tasks::run(p.clone(), "swarms", seconds(10), millis(100), |p| &p.wake.observe, observe::pass));
+    loops.spawn(tasks::run(p.clone(), "routes", seconds(30), millis(10), |p| &p.wake.routes, routes::pass));
+    loops.spawn(tasks::run(p.clone(), "applications", seconds(20), millis(200), |p| &p.wake.converge, converge::pass));
+    loops.spawn(tasks::run(p.clone(), "clusters", seconds(60), millis(200), |p| &p.wake.clusters, provide::pass));
+    loops.spawn(tasks::run(p.clone(), "images", seconds(600), millis(200), |p| &p.wake.garbage, garbage::pass));
+    loops.spawn(observe::listen(p.clone()));
+    loops.spawn(queue::run(p));
+    loops
+}
+
+/// Serves until a signal comes.
+pub async fn serve(config: Config, options: LeptosOptions) -> Result<()> {
+    let ending = signal()?;
+    let panel = open(config).await?;
+    // Nobody else can work on an embedded database: what was left is taken over or removed at once.
+    if panel.config.database().starts_with("sqlite:") {
+        queue::take_over_all(&panel).await?;
+        garbage::after_crash(&panel).await?;
+    }
+    let address = panel.config.panel.listen;
+    let listener = tokio::net::TcpListener::bind(address).await;
+    let listener = listener.map_err(|why| Error::Unavailable(format!("The panel can’t listen on {address}: {why}. Set panel.listen.")))?;
+    let mut loops = run_loops(&panel);
+    welcome(&panel).await?;
+    let stop = panel.stop.clone();
+    tokio::spawn(async move {
+        ending.await;
+        tracing::info!("ending");
+        stop.cancel();
+    });
+    let service = doors::router(panel.clone(), options).into_make_service_with_connect_info::<SocketAddr>();
+    // Pages go out in pieces; waiting for acknowledgements between them (Nagle) would cost 40 ms a page.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let serving = axum::serve(listener, service).with_graceful_shutdown(panel.stop.clone().cancelled_owned());
+    let ended = async {
+        panel.stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        done = serving => done.because("serving")?,
+        () = ended => tracing::warn!("some requests did not end in time"),
+    }
+    panel.stop.cancel();
+    tokio::time::timeout(GRACE, async { while loops.join_next().await.is_some() {} }).await.ok();
+    if let Some(edge) = &panel.edge {
+        edge.stop().await;
+    }
+    Ok(())
+}
+
+/// Says where the panel is and, the first time, how to sign in.
+async fn welcome(panel: &Panel) -> Result<()> {
+    let url = panel.config.public_url();
+    println!("\n  SkyPanel is at {url}");
+    println!("  Applications will be at {}", panel.config.app_url("<name>"));
+    match accounts::setup_link(panel).await? {
+        Some(link) => println!("\n  Create the first administrator here (good once, for a day):\n  {link}\n"),
+        None => println!("  Sign in at {url}/sign-in\n"),
+    }
+    Ok(())
+}
+
+/// Waits for the first signal to end. The handlers are in place when this returns: a signal that comes early is not lost.
+fn signal() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate()).because("listening to signals")?;
+    let mut int = signal(SignalKind::interrupt()).because("listening to signals")?;
+    Ok(async move {
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+    })
+}

@@ -1,0 +1,115 @@
+//! The document around every page, and the site map on one screen. Pages are rendered in one piece (`SsrMode::Async`), so that
+//! their status is right and they read well if wasm never comes.
+use crate::{
+    accounts::ui::{SetUp, SignIn, SignUp},
+    apps::ui::{Applications, Environment, Logs, NewApplication, Settings},
+    deployments::ui::{DeploymentPage, History, Overview},
+    error::{Error, Thing},
+    kit::{AppShell, Brand, ErrorPanel, Theme, Viewer},
+};
+use leptos::prelude::*;
+use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
+use leptos_router::{
+    SsrMode,
+    components::{Outlet, ParentRoute, Redirect, Route, Router, Routes},
+    path,
+};
+
+/// Loads the wasm where a page has something alive in it; leptos's own loader waits in a template until then.
+const WAKE: &str = "if(document.querySelector('leptos-island'))document.body.append(document.getElementById('wake').content)";
+
+/// Closes the menus that stand open when somebody clicks elsewhere or presses Escape (without it they close by their own button), and
+/// brings the chosen tab into sight where they do not all fit.
+const MENUS: &str = "addEventListener('click',e=>{for(const d of document.querySelectorAll('details[name=menu][open]'))if(!d.contains(e.target))d.open=false});\
+                     addEventListener('keydown',e=>{const d=e.key==='Escape'&&document.querySelector('details[name=menu][open]');if(d){d.open=false;d.firstElementChild.focus()}});\
+                     document.querySelector('nav[aria-label=Views] [aria-current]')?.scrollIntoView({inline:'center',block:'nearest'})";
+
+/// The document.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let brand = use_context::<Brand>().unwrap_or_default();
+    let theme = use_context::<Theme>().unwrap_or_default();
+    let scheme = if theme == Theme::System { "light dark" } else { theme.word() };
+    // Built first: it tells the renderer that only islands will be hydrated.
+    let loader = view! { <HydrationScripts options=options.clone() islands=true/> }.into_any();
+    let nonce = leptos::nonce::use_nonce();
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-theme=theme.word() style=brand.accent.map(|accent| format!("--accent: {accent}"))>
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content=scheme/>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <HashedStylesheet options=options.clone()/>
+                <AutoReload options/>
+                <MetaTags/>
+            </head>
+            <body>
+                <Site/>
+                <template id="wake">{loader}</template>
+                <script nonce=nonce.clone()>{WAKE}</script>
+                <script nonce=nonce>{MENUS}</script>
+            </body>
+        </html>
+    }
+}
+
+/// Every page there is.
+#[component]
+pub fn Site() -> impl IntoView {
+    provide_meta_context();
+    let name = use_context::<Brand>().unwrap_or_default().name;
+    let mode = SsrMode::Async;
+    view! {
+        <Title formatter=move |page: String| if page.is_empty() { name.clone() } else { format!("{page} · {name}") }/>
+        <Router>
+            <Routes fallback=NotFound>
+                <Route path=path!("/") view=|| view! { <Redirect path="/applications"/> } ssr=mode.clone()/>
+                <Route path=path!("/sign-in") view=SignIn ssr=mode.clone()/>
+                <Route path=path!("/sign-up") view=SignUp ssr=mode.clone()/>
+                <Route path=path!("/setup/:token") view=SetUp ssr=mode.clone()/>
+                <ParentRoute path=path!("") view=Inside ssr=mode.clone()>
+                    <Route path=path!("/kit") view=Kit ssr=mode.clone()/>
+                    <Route path=path!("/applications") view=Applications ssr=mode.clone()/>
+                    <Route path=path!("/applications/new") view=NewApplication ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id") view=Overview ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/deployments") view=History ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/logs") view=Logs ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/environment") view=Environment ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/settings") view=Settings ssr=mode.clone()/>
+                    <Route path=path!("/deployments/:id") view=DeploymentPage ssr=mode/>
+                </ParentRoute>
+            </Routes>
+        </Router>
+    }
+}
+
+/// The frame of whoever is signed in.
+#[component]
+fn Inside() -> impl IntoView {
+    view! {
+        <AppShell nav=vec![("Applications", "/applications")]>
+            <Outlet/>
+        </AppShell>
+    }
+}
+
+/// Everything in the kit, for those who build it.
+#[component]
+fn Kit() -> impl IntoView {
+    if cfg!(debug_assertions) {
+        view! { <crate::kit::gallery::Gallery/> }.into_any()
+    } else {
+        view! { <ErrorPanel error=Error::NotFound(Thing::Page)/> }.into_any()
+    }
+}
+
+/// An address that leads nowhere.
+#[component]
+fn NotFound() -> impl IntoView {
+    let panel = || view! { <ErrorPanel error=Error::NotFound(Thing::Page)/> };
+    match use_context::<Viewer>() {
+        Some(_) => view! { <AppShell nav=vec![("Applications", "/applications")]>{panel()}</AppShell> }.into_any(),
+        None => view! { <main>{panel()}</main> }.into_any(),
+    }
+}

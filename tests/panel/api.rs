@@ -1,0 +1,519 @@
+//! The conventions of the API: envelopes, refusals, lists, waiting, keys, versions, and its document.
+use crate::support::{
+    client::{Client, Reply},
+    panel::{App, TestPanel},
+};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, PaginatorTrait};
+use serde_json::{Value, json};
+use skypanel::{
+    deployments::model::Phase,
+    platform::db::tables::{application, deployment, plan},
+    rights::Role,
+};
+use std::{collections::BTreeSet, time::Duration};
+
+const APPS: &str = "/api/paas/applications";
+
+/// Method, path and operation of everything in the document.
+async fn operations(t: &TestPanel) -> Vec<(String, String, Value)> {
+    let document = t.stranger().get("/api/openapi.json").await;
+    let paths = document.json()["paths"].as_object().unwrap().clone();
+    let all = paths.iter().flat_map(|(path, item)| {
+        item.as_object().unwrap().iter().map(move |(method, operation)| (method.to_uppercase(), path.clone(), operation.clone()))
+    });
+    all.collect()
+}
+
+/// The path with the id of an application or a deployment of hers in its place.
+async fn filled(t: &TestPanel, app: &App, path: &str) -> String {
+    match path.contains("{id}") {
+        false => path.to_string(),
+        true if path.contains("/deployments/{id}") => path.replace("{id}", t.deploy_well(app).await.id.to_string().as_str()),
+        true => path.replace("{id}", &app.id.to_string()),
+    }
+}
+
+#[tokio::test]
+async fn success_and_refusal_have_their_envelopes() {
+    let t = TestPanel::start().await;
+    let app = t.app_in("acme").await;
+    let reply = app.owner.get(&app.url("")).await;
+    assert_eq!((reply.json()["success"].as_bool(), reply.data()["id"].as_str()), (Some(true), Some(app.id.to_string().as_str())));
+    let reply = app.owner.get("/api/paas/applications/app_00000000000000000000000000").await;
+    assert_eq!(reply.status(), 404);
+    assert_eq!(reply.json()["success"], false);
+    assert_eq!(reply.code(), "APPLICATION_NOT_FOUND");
+    assert_eq!(reply.json()["error"]["message"], "There is no such application.");
+    assert_eq!(reply.json()["error"]["details"], json!([]));
+    assert_eq!(reply.json()["request_id"].as_str().unwrap(), reply.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn every_answer_has_an_id_of_its_own_and_is_never_stored() {
+    let t = TestPanel::start().await;
+    let app = t.app_in("acme").await;
+    let nobody = t.stranger();
+    let replies = [
+        app.owner.get(APPS).await,
+        nobody.get(APPS).await,
+        nobody.get("/api/nothing").await,
+        nobody.get("/sign-in").await,
+        app.owner.raw("TRACE", APPS, "", "").await,
+        app.owner.with("x-request-id", "mine").get(APPS).await,
+    ];
+    let ids: BTreeSet<&str> = replies.iter().map(|reply| reply.header("x-request-id")).collect();
+    assert!(ids.len() == replies.len() && ids.iter().all(|id| id.starts_with("req_")), "{ids:?}");
+    assert!(replies.iter().all(|reply| reply.header("cache-control") == "no-store"));
+}
+
+#[tokio::test]
+async fn all_wrong_fields_are_told_at_once() {
+    let t = TestPanel::start().await;
+    let ada = t.member("acme", Role::Owner).await;
+    let body = json!({
+        "name": "No Spaces", "source": { "git": { "repository_url": "ftp://x", "branch": "-x" } }, "port": 0, "replicas": 1000,
+        "environment_variables": { "1X": "a" }, "health_check": { "path": "no-slash" }, "start_command": "a 'b",
+        "resource_limits": { "cpu_millis": 1, "memory_bytes": 1 }, "dockerfile_path": "../Dockerfile", "cluster_id": "nonsense",
+    });
+    let reply = ada.post(APPS, body).await;
+    assert_eq!((reply.status(), reply.code()), (400, "VALIDATION_ERROR"));
+    let expected = [
+        "cluster_id",
+        "dockerfile_path",
+        "environment_variables.1X",
+        "health_check.path",
+        "name",
+        "port",
+        "replicas",
+        "resource_limits.cpu_millis",
+        "resource_limits.memory_bytes",
+        "source.git.branch",
+        "source.git.repository_url",
+        "start_command",
+    ];
+    let mut fields = reply.fields();
+    fields.sort_unstable();
+    assert_eq!(fields, expected);
+    let details = reply.json()["error"]["details"].as_array().unwrap();
+    assert!(details.iter().all(|detail| detail["message"].as_str().unwrap().ends_with('.')), "{details:?}");
+}
+
+#[tokio::test]
+async fn every_body_refuses_what_it_does_not_know_and_what_is_no_json() {
+    let t = TestPanel::start().await;
+    let app = t.app_in("acme").await;
+    let mut tried = 0;
+    for (method, path, operation) in operations(&t).await {
+        if operation["requestBody"].is_null() {
+            continue;
+        }
+        tried += 1;
+        let path = filled(&t, &app, &path).await;
+        let unknown = app.owner.send(&method, &path, json!({ "surprise": 1 })).await;
+        assert_eq!((unknown.status(), unknown.code()), (400, "VALIDATION_ERROR"), "{method} {path}");
+        assert_eq!(unknown.fields(), ["surprise"], "{method} {path}");
+        for bad in ["{", "{\"a\":1}x", "[1]", "null", "\"text\"", "\u{0}", "{\"name\": \"\\ud800\"}"] {
+            let reply = app.owner.raw(&method, &path, "application/json", bad).await;
+            assert_eq!((reply.status(), reply.code()), (400, "VALIDATION_ERROR"), "{method} {path} {bad}: {}", reply.text());
+        }
+        let reply = app.owner.raw(&method, &path, "text/plain", "{}").await;
+        assert_eq!(reply.status(), 400, "{method} {path} as text/plain");
+        let reply = app.owner.raw(&method, &path, "application/json", "x".repeat(1024 * 1024 + 1)).await;
+        assert_eq!((reply.status(), reply.code()), (413, "PAYLOAD_TOO_LARGE"), "{method} {path}");
+    }
+    assert!(tried >= 7, "{tried}");
+}
+
+#[tokio::test]
+async fn forms_and_server_functions_take_no_more_than_the_api() {
+    let t = TestPanel::start().await;
+    let ada = t.member("acme", Role::Owner).await;
+    let long = "x".repeat(1024 * 1024 + 1);
+    let called = t.stranger().call("/fn/skypanel/accounts/fns/sign_in", &[("email", &long), ("password", "x")]).await;
+    assert_eq!(called.err().map(|why| why.status()), Some(413));
+    assert_eq!(ada.browser.submit("/kit", &[("_action", "sign_out"), ("x", &long)]).await.status(), 413);
+    assert_eq!(ada.with("idempotency-key", "a").post(APPS, json!({ "name": long })).await.status(), 413);
+}
+
+#[tokio::test]
+async fn no_input_is_our_fault() {
+    let t = TestPanel::start().await;
+    let app = t.app_in("acme").await;
+    let document = t.stranger().get("/api/openapi.json").await;
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(1.5),
+        json!(u64::MAX),
+        json!(""),
+        json!("\u{0}"),
+        json!("💥\u{202e}"),
+        json!("%_\\'\";--"),
+        json!("../../etc/passwd"),
+        json!("x".repeat(70_000)),
+        json!([]),
+        json!([null]),
+        json!({}),
+        json!({ "\u{0}": "\u{0}" }),
+        json!({ "git": { "repository_url": "\u{0}" } }),
+        json!({ "image": { "reference": "a\u{0}" } }),
+        json!({ "A": { "value": "\u{0}" } }),
+        json!({ "A": {} }),
+    ];
+    for (method, path, operation) in operations(&t).await {
+        let place = filled(&t, &app, &path).await;
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        if let Some(name) = schema.as_str().and_then(|name| name.rsplit('/').next()) {
+            let schema = &document.json()["components"]["schemas"][name];
+            for field in schema["properties"].as_object().unwrap().keys() {
+                for value in &values {
+                    let mut body = schema["example"].clone();
+                    assert!(body.is_object(), "{name} has an example");
+                    body[field] = value.clone();
+                    let reply = app.owner.send(&method, &place, body).await;
+                    assert!(reply.status() < 500, "{method} {path} {field} = {value}: {}", reply.text());
+                }
+            }
+        }
+        for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|it| it["in"] == "query" && it["name"] != "follow")
+        {
+            let name = parameter["name"].as_str().unwrap();
+            for value in ["", "-1", "0", "%00", "%25", "%5C", "99999999999999999999", "%F0%9F%92%A5", "%FF", "..%2F"] {
+                let reply = app.owner.raw(&method, &format!("{place}?{name}={value}"), "", "").await;
+                assert!(reply.status() < 500, "{method} {path}?{name}={value}: {}", reply.text());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_none_is_not_there() {
+    let t = TestPanel::start().await;
+    let app = t.app_in("acme").await;
+    let bad = [
+        "nonsense",
+        "app_",
+        "app_1",
+        "app_01JD0000000000000000000000",
+        "dep_00000000000000000000000000",
+        "org_00000000000000000000000000",
+        "..%2F..%2Fetc%2Fpasswd",
+        "%00",
+        "app_0000000000000000000000000%00",
+        "'%20OR%201=1--",
+    ];
+    for (method, path, _) in operations(&t).await.into_iter().filter(|(_, path, _)| path.contains("{id}")) {
+        for id in bad.iter().filter(|id| !path.contains("/deployments/{id}") || !id.starts_with("dep_")) {
+            let reply = app.owner.send(&method, &path.replace("{id}", id), json!({ "replicas": 1, "environment_variables": {} })).await;
+            let known_body =
+                reply.status() == 400 && reply.fields().iter().any(|field| ["replicas", "environment_variables"].contains(field));
+            assert!(reply.status() == 404 && reply.code().ends_with("_NOT_FOUND") || known_body, "{method} {path} {id}: {}", reply.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_told_from_a_method_that_is_none() {
+    let t = TestPanel::start().await;
+    let ada = t.member("acme", Role::Owner).await;
+    let reply = ada.get("/api/nothing/here").await;
+    assert_eq!((reply.status(), reply.code()), (404, "PAGE_NOT_FOUND"));
+    let reply = ada.patch(APPS, json!({})).await;
+    assert_eq!(reply.status(), 405, "{}", reply.text());
+    assert_eq!(reply.json()["success"], false);
+    assert_eq!(ada.browser.get("/no/such/page").await.status(), 404);
+}
+
+async fn names(client: &Client, query: &str) -> (Vec<String>, Value) {
+    let reply = client.get(&format!("{APPS}?{query}")).await;
+    assert_eq!(reply.status(), 200, "{query}: {}", reply.text());
+    let names = reply.data().as_array().unwrap().iter().map(|app| app["name"].as_str().unwrap().to_string()).collect();
+    (names, reply.json()["pagination"].clone())
+}
+
+#[tokio::test]
+async fn lists_are_paged_sorted_searched_and_filtered() {
+    let t = TestPanel::start().await;
+    for name in ["cherry", "apple", "banana", "date"] {
+        t.app_with("acme", json!({ "name": name })).await;
+        t.clock.advance(Duration::from_secs(1));
+    }
+    let globex = t.app_with("globex", json!({ "name": "apple" })).await;
+    let ada = t.member("acme", Role::Viewer).await;
+    assert_eq!(
+        names(&ada, "").await,
+        (["apple", "banana", "cherry", "date"].map(String::from).to_vec(), json!({ "page": 1, "limit": 50, "total": 4, "total_pages": 1 }))
+    );
+    assert_eq!(names(&ada, "page=2&limit=3").await, (vec!["date".into()], json!({ "page": 2, "limit": 3, "total": 4, "total_pages": 2 })));
+    assert_eq!(names(&ada, "page=9").await.0, Vec::<String>::new());
+    assert_eq!(names(&ada, "sort=-name").await.0, ["date", "cherry", "banana", "apple"]);
+    assert_eq!(names(&ada, "sort=created_at").await.0, ["cherry", "apple", "banana", "date"]);
+    assert_eq!(names(&ada, "sort=-updated_at").await.0, ["date", "banana", "apple", "cherry"]);
+    assert_eq!(names(&ada, "search=AN").await.0, ["banana"]);
+    for wild in ["%25", "_", "a%25e", "%5C", "a_ple"] {
+        assert_eq!(names(&ada, &format!("search={wild}")).await.0, Vec::<String>::new(), "{wild} is taken literally");
+    }
+    assert_eq!(names(&ada, "status=new&limit=1").await.1["total"], 4);
+    assert_eq!(names(&ada, "status=running").await.1["total"], 0);
+    assert_eq!(names(&globex.owner, "").await.0, ["apple"]);
+    for (query, field) in [
+        ("page=0", "page"),
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("page=x", "page"),
+        ("sort=size", "sort"),
+        ("status=odd", "status"),
+        ("colour=red", "colour"),
+    ] {
+        let reply = ada.get(&format!("{APPS}?{query}")).await;
+        assert_eq!(reply.status(), 400, "{query}");
+        assert!(reply.text().contains(field), "{query}: {}", reply.text());
+    }
+    let foreign = t.app_row(&globex).await.cluster_id;
+    assert_eq!(names(&ada, &format!("cluster_id={foreign}")).await.1["total"], 0);
+}
+
+#[tokio::test]
+async fn somebody_works_in_the_organization_that_she_names() {
+    let t = TestPanel::start().await;
+    let ada = t.member("acme", Role::Owner).await;
+    let app = t.app_in("globex").await;
+    let globex = t.org("globex").await;
+    let joined = t.panel.db.tx(async |tx| skypanel::accounts::server::service::join(tx, &t.panel, &globex, &ada.user, Role::Viewer).await);
+    joined.await.unwrap();
+    assert_eq!(ada.get(&app.url("")).await.status(), 404, "not from her own organization");
+    let there = ada.with("x-organization-id", &globex.to_string());
+    assert_eq!(there.get(&app.url("")).await.status(), 200);
+    assert_eq!(there.get("/api/auth/me").await.data()["role"], "viewer");
+    assert_eq!(there.post(&app.url("scale"), json!({ "replicas": 2 })).await.status(), 403, "with the role that she has there");
+    for wrong in ["nonsense", "org_00000000000000000000000000", "app_00000000000000000000000000"] {
+        assert_eq!(ada.with("x-organization-id", wrong).get(APPS).await.code(), "ORGANIZATION_NOT_FOUND", "{wrong}");
+    }
+}
+
+async fn count_apps(t: &TestPanel) -> u64 {
+    application::Entity::find().count(t.panel.db.read()).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_same_key_and_body_get_the_same_answer() {
+    let t = TestPanel::start().await;
+    let (ada, grace) = (t.member("acme", Role::Owner).await, t.member("acme", Role::Owner).await);
+    let body = |name: &str| json!({ "name": name, "source": { "image": { "reference": "shop:1" } } });
+    let keyed = ada.with("idempotency-key", "one");
+    let first = keyed.post(APPS, body("web")).await;
+    assert_eq!(first.status(), 201);
+    let again = keyed.post(APPS, body("web")).await;
+    assert_eq!((again.status(), again.json(), again.header("idempotent-replay")), (201, first.json(), "true"));
+    assert_eq!(count_apps(&t).await, 1);
+    let other = keyed.post(APPS, body("other")).await;
+    assert_eq!((other.status(), other.code()), (409, "CONFLICT"));
+    assert_eq!(keyed.post(&format!("{APPS}?x=1"), body("web")).await.status(), 409, "another address is another request");
+    assert_eq!(grace.with("idempotency-key", "one").post(APPS, body("hers")).await.status(), 201, "a key is its user's own");
+    let refused = ada.with("idempotency-key", "two").post(APPS, body("web")).await;
+    assert_eq!(refused.status(), 400);
+    let again = ada.with("idempotency-key", "two").post(APPS, body("web")).await;
+    assert_eq!((again.status(), again.json()["error"].clone()), (400, refused.json()["error"].clone()), "a refusal is an answer, too");
+    for bad in ["", &"x".repeat(256)] {
+        assert_eq!(ada.with("idempotency-key", bad).post(APPS, body("third")).await.status(), 400);
+    }
+    t.clock.advance(Duration::from_secs(24 * 3600 + 1));
+    let ada = t.sign_in(&ada.user, &ada.org).await;
+    assert_eq!(ada.with("idempotency-key", "one").post(APPS, body("third")).await.status(), 201, "after a day it is forgotten");
+}
+
+#[tokio::test]
+async fn the_same_key_at_the_same_time_does_it_once() {
+    let t = TestPanel::start().await;
+    let app = t.app_in("acme").await;
+    let keyed = app.owner.with("idempotency-key", "one");
+    let url = app.url("deploy");
+    let replies: Vec<Reply> = futures::future::join_all((0..6).map(|_| keyed.post(&url, json!({})))).await;
+    let done: Vec<&Reply> = replies.iter().filter(|reply| reply.status() == 202).collect();
+    assert!(!done.is_empty() && replies.iter().all(|reply| [202, 409].contains(&reply.status())), "{replies:?}");
+    assert!(done.iter().all(|reply| reply.data()["id"] == done[0].data()["id"]));
+    assert_eq!(deployment::Entity::find().count(t.panel.db.read()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_is_held_until_the_deployment_is_final() {
+    let t = TestPanel::start().await;
+    let app = t.app_in("acme").await;
+    let url = app.url("deploy?wait=20");
+    let (reply, ()) = tokio::join!(app.owner.post(&url, json!({})), async {
+        // The request comes first; then somebody works on it.
+        while deployment::Entity::find().count(t.panel.db.read()).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        t.settle().await;
+    });
+    assert_eq!((reply.status(), reply.data()["phase"].as_str()), (202, Some("live")), "{}", reply.text());
+    let id = reply.data()["id"].as_str().unwrap();
+    assert_eq!(reply.header("location"), format!("/api/paas/deployments/{id}"));
+    let begun = std::time::Instant::now();
+    let reply = app.owner.post(&app.url("deploy?wait=1"), json!({})).await;
+    assert_eq!((reply.status(), reply.data()["phase"].as_str()), (202, Some("queued")), "the seconds were over");
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    let queued = reply.data()["id"].as_str().unwrap();
+    assert_eq!(app.owner.get(&format!("/api/paas/deployments/{queued}?wait=0")).await.data()["phase"], "queued");
+    for wrong in ["301", "-1", "x"] {
+        let reply = app.owner.post(&app.url(&format!("deploy?wait={wrong}")), json!({})).await;
+        assert_eq!((reply.status(), reply.fields()), (400, vec!["wait"]), "{wrong}");
+    }
+    assert_eq!(t.row(&queued.parse().unwrap()).await.phase, Phase::Queued.name(), "what was refused asked for nothing");
+}
+
+#[tokio::test]
+async fn two_editors_do_not_overwrite_each_other() {
+    let t = TestPanel::start().await;
+    let app = t.app_in("acme").await;
+    let seen = app.owner.get(&app.url("")).await;
+    let tag = seen.header("etag").to_string();
+    assert_eq!(tag, format!("\"{}\"", seen.data()["version"]));
+    let first = app.owner.with("if-match", &tag).put(&app.url(""), json!({ "port": 3000 })).await;
+    assert_eq!(first.status(), 200);
+    assert_ne!(first.header("etag"), tag);
+    let second = app.owner.with("if-match", &tag).put(&app.url(""), json!({ "port": 4000 })).await;
+    assert_eq!((second.status(), second.code()), (409, "CONFLICT"));
+    assert_eq!(app.owner.get(&app.url("")).await.data()["settings"]["port"], 3000);
+    assert_eq!(app.owner.put(&app.url(""), json!({ "port": 5000 })).await.status(), 200, "who names no version insists");
+    assert_eq!(app.owner.with("if-match", "nonsense").put(&app.url(""), json!({})).await.fields(), ["If-Match"]);
+    let tag = app.owner.get(&app.url("")).await.header("etag").to_string();
+    let (url, editor) = (app.url(""), app.owner.with("if-match", &tag));
+    let at_once = futures::future::join_all((0..4).map(|n| editor.put(&url, json!({ "port": 6000 + n })))).await;
+    assert_eq!(at_once.iter().filter(|reply| reply.status() == 200).count(), 1, "{at_once:?}");
+}
+
+#[tokio::test]
+async fn a_plan_is_not_exceeded_even_at_once() {
+    let t = TestPanel::start().await;
+    let ada = t.member("acme", Role::Owner).await;
+    let row = plan::Entity::find().one(t.panel.db.read()).await.unwrap().unwrap();
+    let mut limits: Value = serde_json::from_str(&row.limits).unwrap();
+    limits["applications"] = 2.into();
+    let row = plan::ActiveModel { id: Set(row.id), limits: Set(limits.to_string()), ..Default::default() };
+    row.update(t.panel.db.read()).await.unwrap();
+    let body = |n: usize| json!({ "name": format!("web-{n}"), "source": { "image": { "reference": "shop:1" } } });
+    let replies = futures::future::join_all((0..5).map(|n| ada.post(APPS, body(n)))).await;
+    assert_eq!(replies.iter().filter(|reply| reply.status() == 201).count(), 2);
+    let refused = replies.iter().find(|reply| reply.status() != 201).unwrap();
+    assert_eq!((refused.status(), refused.code()), (409, "QUOTA_EXCEEDED"));
+    assert_eq!((&refused.json()["error"]["limit"], &refused.json()["error"]["used"]), (&json!(2), &json!(2)));
+    let too_many = ada.post(APPS, json!({ "name": "big", "source": { "image": { "reference": "x" } }, "replicas": 11 })).await;
+    assert_eq!(too_many.fields(), ["replicas"]);
+}
+
+#[tokio::test]
+async fn a_name_is_free_in_another_organization_and_again_after_deleting() {
+    let t = TestPanel::start().await;
+    let app = t.app_with("acme", json!({ "name": "shop" })).await;
+    let body = json!({ "name": "shop", "source": { "image": { "reference": "shop:1" } } });
+    assert_eq!(app.owner.post(APPS, body.clone()).await.fields(), ["name"]);
+    let theirs = t.app_with("globex", json!({ "name": "shop" })).await;
+    let urls = [app.owner.get(&app.url("")).await, theirs.owner.get(&theirs.url("")).await].map(|reply| reply.data()["url"].clone());
+    assert_ne!(urls[0], urls[1], "but addresses differ");
+    assert_eq!(app.owner.delete(&app.url("")).await.status(), 200);
+    assert_eq!(app.owner.get(&app.url("")).await.status(), 404);
+    assert_eq!(app.owner.post(APPS, body.clone()).await.status(), 201);
+    let at_once = futures::future::join_all((0..4).map(|_| {
+        let body = json!({ "name": "race", "source": { "image": { "reference": "shop:1" } } });
+        theirs.owner.post(APPS, body)
+    }))
+    .await;
+    let mut statuses: Vec<u16> = at_once.iter().map(Reply::status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 400, 400, 400]);
+    let www = t.app_with("acme", json!({ "name": "www" })).await;
+    assert_ne!(t.app_row(&www).await.host, "www", "names that look like the platform's own get another host");
+}
+
+fn references(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            into.extend(fields.get("$ref").and_then(Value::as_str).map(String::from));
+            fields.values().for_each(|value| references(value, into));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, into)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_openapi_3_1_and_says_what_the_routes_do() {
+    let t = TestPanel::start().await;
+    let reply = t.stranger().get("/api/openapi.json").await;
+    let document = reply.json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{}", document["openapi"]);
+    assert!(document["info"]["title"].is_string() && document["info"]["version"].is_string());
+    let mut all = Vec::new();
+    references(document, &mut all);
+    assert!(all.len() > 50);
+    for reference in all {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    let mut ids = BTreeSet::new();
+    for (method, path, operation) in operations(&t).await {
+        let at = format!("{method} {path}");
+        assert!(
+            ids.insert(operation["operationId"].as_str().unwrap_or_else(|| panic!("{at} has no id")).to_string()),
+            "{at}'s id is taken"
+        );
+        assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{at} does not say what it does");
+        let responses = operation["responses"].as_object().unwrap();
+        let good: Vec<&Value> = responses.iter().filter(|(status, _)| status.starts_with('2')).map(|(_, response)| response).collect();
+        assert_eq!(good.len(), 1, "{at}");
+        let kinds = good[0]["content"].as_object().unwrap_or_else(|| panic!("{at} says nothing of its answer"));
+        assert!(kinds.values().all(|kind| kind["schema"].is_object()), "{at} has no schema of its answer");
+        for status in ["400", "401", "403", "404", "409", "413", "429", "500", "503"] {
+            assert_eq!(responses[status]["content"]["application/json"]["schema"]["$ref"], "#/components/schemas/Failure", "{at} {status}");
+        }
+        let named: BTreeSet<&str> = path.split('{').skip(1).filter_map(|part| part.split('}').next()).collect();
+        let declared = operation["parameters"].as_array().into_iter().flatten().filter(|it| it["in"] == "path");
+        assert_eq!(
+            declared.filter(|it| it["required"] == true).map(|it| it["name"].as_str().unwrap()).collect::<BTreeSet<_>>(),
+            named,
+            "{at}"
+        );
+        if ["PUT", "PATCH"].contains(&method.as_str()) {
+            assert!(operation["requestBody"].is_object(), "{at} has no body");
+        }
+        if let Some(reference) = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str() {
+            let schema = document.pointer(reference.strip_prefix('#').unwrap()).unwrap();
+            assert!(schema["example"].is_object() && schema["properties"].is_object(), "{at}: {reference}");
+            assert_eq!(schema["additionalProperties"], false, "{at}: {reference}");
+        } else {
+            assert!(operation["requestBody"].is_null(), "{at} has a body without a type");
+        }
+    }
+    assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+}
+
+#[tokio::test]
+async fn the_examples_of_the_document_are_taken() {
+    let t = TestPanel::start().await;
+    let app = t.app_in("acme").await;
+    let document = t.stranger().get("/api/openapi.json").await;
+    for (method, path, operation) in operations(&t).await.into_iter().filter(|(_, path, _)| !path.starts_with("/api/auth")) {
+        let Some(reference) = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str() else { continue };
+        let example = document.json().pointer(&reference[1..]).unwrap()["example"].clone();
+        let reply = app.owner.send(&method, &filled(&t, &app, &path).await, example.clone()).await;
+        let for_git_only = reply.fields() == ["commit_hash"];
+        assert!(reply.status() < 300 || for_git_only, "{method} {path} {example}: {}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn the_process_tells_whether_it_can_do_its_work() {
+    let t = TestPanel::start().await;
+    assert_eq!(t.stranger().get("/healthz").await.status(), 200);
+    assert_eq!(t.stranger().get("/readyz").await.status(), 503, "it has not seen a swarm yet");
+    t.settle().await;
+    assert_eq!(t.stranger().get("/readyz").await.json(), &json!({ "database": true, "swarm": true }));
+    t.fake.set_unreachable(true);
+    t.settle().await;
+    let reply = t.stranger().get("/readyz").await;
+    assert_eq!((reply.status(), reply.json()), (503, &json!({ "database": true, "swarm": false })));
+}
