@@ -40,10 +40,8 @@ async fn is_sound(shop: &Shop, t: &TestPanel, id: &DeploymentId) {
     assert!(phases.windows(2).all(|pair| pair[0] < pair[1]), "{phases:?}");
 }
 
-#[tokio::test]
-async fn however_early_or_late_a_panel_dies_the_next_one_brings_the_deployment_to_its_end() {
-    let shop = Shop::open().await;
-    let mut died_in = std::collections::BTreeSet::new();
+/// Deploys again and again, and each time the panel dies one word later, until one lives to the end.
+async fn die_at_every_word(shop: &Shop, died_in: &mut std::collections::BTreeSet<Phase>) {
     for word in 0.. {
         let id = shop.t.ask_to_deploy(&shop.app).await;
         // Dies when the deployment has been heard of so often: on another line of its code each time.
@@ -74,10 +72,24 @@ async fn however_early_or_late_a_panel_dies_the_next_one_brings_the_deployment_t
         next.settle().await;
         assert_eq!(next.row(&id).await.phase, "live", "after dying in {}: {:?}", row.phase, next.row(&id).await.failure);
         next.is_live_alone(&shop.app, &id).await;
-        is_sound(&shop, &next, &id).await;
+        is_sound(shop, &next, &id).await;
         assert_eq!(next.fake.look().builds, 0);
     }
-    for phase in [Phase::Preparing, Phase::Building, Phase::Starting, Phase::Probing, Phase::Draining] {
+}
+
+#[tokio::test]
+async fn however_early_or_late_a_panel_dies_the_next_one_brings_the_deployment_to_its_end() {
+    let shop = Shop::open().await;
+    let mut died_in = std::collections::BTreeSet::new();
+    let wanted = [Phase::Preparing, Phase::Building, Phase::Starting, Phase::Probing, Phase::Draining];
+    // Between the word and the death the panel runs on for a moment, so one round may leap over a short phase.
+    for _ in 0..5 {
+        die_at_every_word(&shop, &mut died_in).await;
+        if wanted.iter().all(|phase| died_in.contains(phase)) {
+            break;
+        }
+    }
+    for phase in wanted {
         assert!(died_in.contains(&phase), "nobody died in {phase}: {died_in:?}");
     }
     garbage::pass(&shop.t.panel).await.unwrap();

@@ -31,8 +31,11 @@ pub async fn after_crash(panel: &Panel) -> Result<()> {
     let active = active.all(panel.db.read()).await.because("looking up deployments")?;
     let kept: HashSet<&str> = active.iter().map(|row| row.id.suffix()).collect();
     for left in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if !left.file_name().to_str().is_some_and(|name| kept.contains(name)) {
-            std::fs::remove_dir_all(left.path()).because("removing an old checkout")?;
+        // A git that outlived its panel may still write there for a moment: what resists is found at the next start.
+        if !left.file_name().to_str().is_some_and(|name| kept.contains(name))
+            && let Err(why) = std::fs::remove_dir_all(left.path())
+        {
+            tracing::warn!("an old checkout is left for the next start: {why}");
         }
     }
     let providers = provider::Entity::find().filter(provider::Column::IsEnabled.eq(true));

@@ -15,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use tempfile::TempDir;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep},
@@ -62,20 +63,23 @@ pub struct Checkout {
     pub author: String,
 }
 
-/// Fetches a commit into a folder. A dropped future kills git at once and removes the folder soon after.
+/// Fetches a commit into a folder. A dropped future kills git at once and removes soon after what was fetched. Work goes on in a
+/// folder of its own beside `into`, which appears in one piece at the end: an attempt that was abandoned and is still clearing up, or a
+/// git that outlived the panel that started it, can't get in the way of the next attempt.
 pub async fn clone(spec: CloneSpec, policy: &AddressPolicy) -> Result<Checkout, GitError> {
     let abandoned = CancellationToken::new();
     let _waiting = abandoned.clone().drop_guard();
     let policy = policy.clone();
     // A task of its own, so that there is somebody to clean up when the caller is gone.
     let work = tokio::spawn(async move {
-        prepare(&spec.into)?;
+        let (into, own) = (spec.into.clone(), beside(&spec.into)?);
+        let spec = CloneSpec { into: own.clone(), ..spec };
         let done = tokio::select! {
-            done = fill(&spec, &policy) => done,
+            done = fill(&spec, &policy) => done.and_then(|done| appear(&own, &into).map(|()| done)),
             () = abandoned.cancelled() => Err(GitError::GitFailed),
         };
         if done.is_err() {
-            sweep(&spec.into).await;
+            sweep(&own).await;
         }
         done
     });
@@ -85,16 +89,23 @@ pub async fn clone(spec: CloneSpec, policy: &AddressPolicy) -> Result<Checkout, 
     })
 }
 
-/// Makes the folder, and makes sure that it is nobody else's.
-fn prepare(into: &Path) -> Result<(), GitError> {
-    let empty = fs::create_dir_all(into).and_then(|()| Ok(fs::read_dir(into)?.next().is_none()));
-    match empty {
-        Ok(true) => Ok(()),
-        refused => {
-            tracing::error!(folder = %into.display(), ?refused, "the folder to clone into cannot be used");
-            Err(GitError::GitFailed)
-        }
-    }
+/// Makes a new folder beside the one to fill: on the same disk, and nobody else's.
+fn beside(into: &Path) -> Result<PathBuf, GitError> {
+    let name = into.file_name().unwrap_or_default().to_string_lossy();
+    let parent = into.parent().unwrap_or(Path::new("."));
+    let made = fs::create_dir_all(parent).and_then(|()| tempfile::Builder::new().prefix(&format!("{name}.")).tempdir_in(parent));
+    made.map(TempDir::keep).map_err(|e| {
+        tracing::error!(folder = %into.display(), "no folder to clone into: {e}");
+        GitError::GitFailed
+    })
+}
+
+/// Puts the finished checkout in its place, which must be free or an empty folder.
+fn appear(own: &Path, into: &Path) -> Result<(), GitError> {
+    fs::rename(own, into).map_err(|e| {
+        tracing::error!(folder = %into.display(), "a finished checkout cannot be put in its place: {e}");
+        GitError::GitFailed
+    })
 }
 
 async fn fill(spec: &CloneSpec, policy: &AddressPolicy) -> Result<Checkout, GitError> {

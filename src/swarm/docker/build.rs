@@ -121,7 +121,7 @@ impl Run {
         };
         let failure = if message.contains("Cannot locate specified Dockerfile") {
             BuildFailure::NoDockerfile
-        } else if self.ran_out_of_memory().await {
+        } else if self.ran_out_of_memory(&message).await {
             BuildFailure::OutOfMemory
         } else {
             BuildFailure::Step { exit_code: exit_code(&message), message }
@@ -142,8 +142,13 @@ impl Run {
         });
     }
 
-    /// Whether a step was killed for want of memory. Its container is gone, but the engine keeps its latest events.
-    async fn ran_out_of_memory(&self) -> bool {
+    /// Whether a step was killed for want of memory. Its container is gone, but the engine keeps its latest events. The event may come
+    /// late or, where the container's cgroup went first, never: a step that was killed from outside (137) was killed for this, for its
+    /// container is known to nobody but the builder and the kernel.
+    async fn ran_out_of_memory(&self, message: &str) -> bool {
+        if exit_code(message) == Some(KILLED) || message.contains("OOM-killed") {
+            return true;
+        }
         let span = |at: Timestamp| (at.millis() / 1000).to_string();
         let since = span(self.begun - Duration::from_secs(60));
         let until = span(now() + Duration::from_secs(1));
@@ -154,6 +159,9 @@ impl Run {
         seen.await.unwrap_or_default().iter().any(|id| self.containers.iter().any(|begin| id.starts_with(begin)))
     }
 }
+
+/// The exit code of a program that was killed: 128 and the signal's number, 9.
+const KILLED: i64 = 137;
 
 /// The code that stands in the builder's sentence on a step that failed.
 fn exit_code(message: &str) -> Option<i64> {
