@@ -2,7 +2,7 @@
 //! routes of a feature stand in its `api.rs`; here they only meet.
 use crate::{
     accounts, apps, deployments,
-    kit::{Brand, Csrf, Flash, Now, Posted, Theme, Viewer, side},
+    kit::{Brand, Csrf, Flash, Now, Posted, Rights, Theme, Viewer, side},
     platform::{
         api::{Refusal, idempotent, read},
         ctx::Visitor,
@@ -142,7 +142,7 @@ fn contexts(visitor: &Visitor, cookies: &str, posted: Option<Posted>) {
     if let Some(who) = &visitor.who {
         let (name, email, organization) = (who.name.clone(), who.email.clone(), who.org_name.clone());
         provide_context(Viewer { name, email, organization, others: Vec::new() });
-        provide_context(who.role);
+        provide_context(Rights { role: who.role_name.clone(), permissions: who.permissions });
     }
     if let Some(posted) = posted {
         provide_context(posted);

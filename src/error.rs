@@ -31,6 +31,19 @@ pub enum Thing {
     Plan,
     Page,
     Link,
+    Role,
+    Member,
+    Invitation,
+    User,
+    Session,
+    ApiKey,
+    Passkey,
+    Provider,
+    Message,
+    Stream,
+    Announcement,
+    Flag,
+    Report,
 }
 
 impl Thing {
@@ -45,6 +58,19 @@ impl Thing {
             Thing::Plan => "PLAN",
             Thing::Page => "PAGE",
             Thing::Link => "LINK",
+            Thing::Role => "ROLE",
+            Thing::Member => "MEMBER",
+            Thing::Invitation => "INVITATION",
+            Thing::User => "USER",
+            Thing::Session => "SESSION",
+            Thing::ApiKey => "API_KEY",
+            Thing::Passkey => "PASSKEY",
+            Thing::Provider => "PROVIDER",
+            Thing::Message => "MESSAGE",
+            Thing::Stream => "STREAM",
+            Thing::Announcement => "ANNOUNCEMENT",
+            Thing::Flag => "FLAG",
+            Thing::Report => "REPORT",
         }
     }
 
@@ -59,6 +85,19 @@ impl Thing {
             Thing::Plan => "plan",
             Thing::Page => "page",
             Thing::Link => "link",
+            Thing::Role => "role",
+            Thing::Member => "member",
+            Thing::Invitation => "invitation",
+            Thing::User => "user",
+            Thing::Session => "session",
+            Thing::ApiKey => "API key",
+            Thing::Passkey => "passkey",
+            Thing::Provider => "provider",
+            Thing::Message => "message",
+            Thing::Stream => "stream",
+            Thing::Announcement => "announcement",
+            Thing::Flag => "feature flag",
+            Thing::Report => "error report",
         }
     }
 }
@@ -79,6 +118,12 @@ pub enum Error {
         /// The permission that is missing.
         permission: String,
     },
+    /// The organization demands a second factor of its members, and the caller has none yet.
+    #[error("This organization asks its members for a second factor. Set one up under Account, Security, then go on.")]
+    TwoFactorRequired,
+    /// The operator stopped the organization.
+    #[error("This organization is suspended: it can be seen, but nothing in it can be changed. Ask the operator of the platform.")]
+    Suspended,
     /// The request did not come from one of our own pages, or from one that is too old.
     #[error("This page is too old, or the request did not come from it. Load the page again and repeat what you did.")]
     Forged,
@@ -139,6 +184,8 @@ impl Error {
             Error::SignedOut(_) => "AUTHENTICATION_REQUIRED".into(),
             Error::NotFound(thing) => format!("{}_NOT_FOUND", thing.code()),
             Error::Forbidden { .. } | Error::Forged => "FORBIDDEN".into(),
+            Error::TwoFactorRequired => "TWO_FACTOR_REQUIRED".into(),
+            Error::Suspended => "SUSPENDED".into(),
             Error::MethodNotAllowed => "METHOD_NOT_ALLOWED".into(),
             Error::Invalid(_) => "VALIDATION_ERROR".into(),
             Error::Conflict(_) => "CONFLICT".into(),
@@ -155,7 +202,7 @@ impl Error {
         match self {
             Error::SignedOut(_) => 401,
             Error::NotFound(_) => 404,
-            Error::Forbidden { .. } | Error::Forged => 403,
+            Error::Forbidden { .. } | Error::Forged | Error::TwoFactorRequired | Error::Suspended => 403,
             Error::MethodNotAllowed => 405,
             Error::Invalid(_) => 400,
             Error::Conflict(_) | Error::QuotaExceeded { .. } => 409,

@@ -93,6 +93,20 @@ ids! {
     ReleaseId "rel";
     /// One attempt to put a release in front of visitors.
     DeploymentId "dep";
+    /// A role that an organization made.
+    RoleId "rol";
+    /// An invitation into an organization.
+    InvitationId "inv";
+    /// A key of the API.
+    ApiKeyId "key";
+    /// A message in the outbox.
+    MailId "mal";
+    /// A passkey of a person.
+    PasskeyId "psk";
+    /// Where an organization's audit trail is sent.
+    StreamId "str";
+    /// A note of the operator to users.
+    AnnouncementId "ann";
 }
 
 fn is_suffix(text: &str) -> bool {

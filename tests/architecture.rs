@@ -19,10 +19,12 @@ use std::{
 };
 
 /// From the lowest to the highest.
-const FEATURES: [&str; 13] = [
+const FEATURES: [&str; 16] = [
     "audit",
     "accounts",
     "orgs",
+    "keys",
+    "mail",
     "plans",
     "clusters",
     "workers",
@@ -33,6 +35,7 @@ const FEATURES: [&str; 13] = [
     "templates",
     "metrics",
     "billing",
+    "admin",
 ];
 const GROUNDS: [&str; 10] = ["error", "id", "units", "rights", "git", "kit", "platform", "swarm", "edge", "agent"];
 const ROOFS: [&str; 5] = ["lib", "main", "site", "doors", "serve"];

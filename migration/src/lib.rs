@@ -6,6 +6,13 @@ mod m0001_accounts;
 mod m0002_clusters;
 mod m0003_applications;
 mod m0004_idempotency;
+mod m0005_rights;
+mod m0006_mail;
+mod m0007_credentials;
+mod m0008_organizations;
+mod m0009_audit;
+mod m0010_keys;
+mod m0011_admin;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -18,6 +25,13 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_clusters::Step),
             Box::new(m0003_applications::Step),
             Box::new(m0004_idempotency::Step),
+            Box::new(m0005_rights::Step),
+            Box::new(m0006_mail::Step),
+            Box::new(m0007_credentials::Step),
+            Box::new(m0008_organizations::Step),
+            Box::new(m0009_audit::Step),
+            Box::new(m0010_keys::Step),
+            Box::new(m0011_admin::Step),
         ]
     }
 }

@@ -2,7 +2,7 @@
 use crate::{
     error::{Error, Fields, Result},
     id::{OrgId, UserId},
-    rights::Role,
+    rights::Permissions,
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -172,7 +172,10 @@ pub struct SignInForm {
 pub struct Me {
     pub user: User,
     pub organization: Organization,
-    pub role: Role,
+    /// A given role's name, or the id of one that the organization made.
+    pub role: String,
+    /// What may be done everywhere in the organization.
+    pub permissions: Permissions,
 }
 
 /// A person.

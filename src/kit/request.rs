@@ -2,7 +2,7 @@
 //! missing (in the gallery, in a test), and then a page shows what a stranger sees.
 use crate::{
     error::Error,
-    rights::{Action, Role},
+    rights::{Action, Permissions},
     units::Timestamp,
 };
 use leptos::prelude::*;
@@ -39,6 +39,14 @@ pub struct Viewer {
     pub organization: String,
     /// The person's other organizations: name, and the value that `switch_organization` takes.
     pub others: Vec<(String, String)>,
+}
+
+/// What whoever looks may do here. The pages of one application put a narrower or wider one over the organization's.
+#[derive(Debug, Clone)]
+pub struct Rights {
+    /// The role's name for people.
+    pub role: String,
+    pub permissions: Permissions,
 }
 
 /// Light, dark, or what the system says.
@@ -114,8 +122,10 @@ impl Flash {
 
 /// Whether whoever looks may do this; else the sentence that says why not. Where nobody is known (a gallery, a test) all is allowed.
 pub fn may(action: Action) -> Result<(), String> {
-    match use_context::<Role>() {
-        Some(role) if !role.may(action) => Err(format!("Your role here, {role}, does not include this. Ask an owner or admin.")),
+    match use_context::<Rights>() {
+        Some(rights) if !rights.permissions.may(action) => {
+            Err(format!("Your role here, {}, does not include “{action}”. Ask an owner or admin.", rights.role))
+        }
         _ => Ok(()),
     }
 }

@@ -3,14 +3,14 @@
 //! functions that write demand. What belongs to another organization looks exactly like what does not exist.
 use crate::{
     error::{Error, Result, Thing},
-    id::{AppId, ClusterId, DeploymentId, OrgId},
+    id::{AppId, ClusterId, DeploymentId, OrgId, SessionId},
     platform::{
         db::tables::{application, cluster, deployment},
         fault::Because,
         panel::Panel,
         session::Who,
     },
-    rights::Action,
+    rights::{Action, Permissions},
 };
 use axum::{extract::FromRequestParts, http::request::Parts};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
@@ -59,6 +59,8 @@ pub struct Lookup<'a, E: EntityTrait> {
     ctx: &'a Ctx,
     thing: Thing,
     select: Select<E>,
+    /// The application that a row is of or belongs to, where it does.
+    app: fn(&E::Model) -> Option<&AppId>,
 }
 
 impl<E: EntityTrait> Lookup<'_, E> {
@@ -66,7 +68,12 @@ impl<E: EntityTrait> Lookup<'_, E> {
     pub async fn to(self, action: Action) -> Result<Granted<E::Model>> {
         let row = self.select.one(self.ctx.panel.db.read()).await.because("looking up a row")?;
         let thing = row.ok_or(Error::NotFound(self.thing))?;
-        self.ctx.may(action)?;
+        let who = &self.ctx.who;
+        let permissions = (self.app)(&thing).map_or(who.permissions, |app| who.permissions_on(app));
+        if permissions.is_empty() {
+            return Err(Error::NotFound(self.thing));
+        }
+        self.ctx.allow(permissions, action)?;
         Ok(Granted { thing, action })
     }
 }
@@ -74,24 +81,63 @@ impl<E: EntityTrait> Lookup<'_, E> {
 impl Ctx {
     /// Refuses where the role does not include the action; answers with the organization to act in.
     pub fn may(&self, action: Action) -> Result<Granted<OrgId>> {
-        if self.who.role.may(action) {
-            Ok(Granted { thing: self.who.org.clone(), action })
+        self.allow(self.who.permissions, action)?;
+        Ok(Granted { thing: self.who.org.clone(), action })
+    }
+
+    fn allow(&self, permissions: Permissions, action: Action) -> Result<()> {
+        if !permissions.may(action) {
+            return Err(Error::Forbidden { permission: action.name().into() });
+        }
+        if self.who.lacks_second_factor {
+            return Err(Error::TwoFactorRequired);
+        }
+        if self.who.is_suspended && !Permissions::of(&[Action::View, Action::Billing, Action::Audit]).may(action) {
+            return Err(Error::Suspended);
+        }
+        Ok(())
+    }
+
+    /// Refuses everybody but the operators of the platform.
+    pub fn operator(&self) -> Result<()> {
+        if self.who.is_operator && self.who.credential.session().is_some() {
+            Ok(())
         } else {
-            Err(Error::Forbidden { permission: action.name().into() })
+            Err(Error::Forbidden { permission: "operator".into() })
         }
     }
 
-    /// The organization's applications that are not deleted.
+    /// Refuses keys of the API and impersonators: a person's credentials, and what is done with them, are the person's alone. Answers
+    /// with the session.
+    pub fn in_person(&self) -> Result<&SessionId> {
+        match self.who.credential.session() {
+            Some(session) if self.who.impersonator.is_none() => Ok(session),
+            _ => Err(Error::Forbidden { permission: "in_person".into() }),
+        }
+    }
+
+    /// The organization's applications that are not deleted, whether or not the caller may see each.
     pub fn apps(&self) -> Select<application::Entity> {
         application::Entity::find()
             .filter(application::Column::OrganizationId.eq(self.who.org.clone()))
             .filter(application::Column::DeletedAt.is_null())
     }
 
+    /// Those of them that the caller may see.
+    pub fn visible_apps(&self) -> Result<Select<application::Entity>> {
+        let seen: Vec<AppId> = self.who.grants.iter().filter(|(_, of)| of.may(Action::View)).map(|(id, _)| id.clone()).collect();
+        if self.who.permissions.may(Action::View) || seen.is_empty() {
+            self.may(Action::View)?;
+            return Ok(self.apps());
+        }
+        self.allow(Permissions::of(&[Action::View]), Action::View)?;
+        Ok(self.apps().filter(application::Column::Id.is_in(seen)))
+    }
+
     /// One application.
     pub fn app(&self, id: &AppId) -> Lookup<'_, application::Entity> {
         let select = self.apps().filter(application::Column::Id.eq(id.clone()));
-        Lookup { ctx: self, thing: Thing::Application, select }
+        Lookup { ctx: self, thing: Thing::Application, select, app: |row| Some(&row.id) }
     }
 
     /// The organization's deployments, those of deleted applications too.
@@ -102,7 +148,7 @@ impl Ctx {
     /// One deployment.
     pub fn deployment(&self, id: &DeploymentId) -> Lookup<'_, deployment::Entity> {
         let select = self.deployments().filter(deployment::Column::Id.eq(id.clone()));
-        Lookup { ctx: self, thing: Thing::Deployment, select }
+        Lookup { ctx: self, thing: Thing::Deployment, select, app: |row| Some(&row.application_id) }
     }
 
     /// The organization's clusters.
@@ -113,7 +159,7 @@ impl Ctx {
     /// One cluster.
     pub fn cluster(&self, id: &ClusterId) -> Lookup<'_, cluster::Entity> {
         let select = self.clusters().filter(cluster::Column::Id.eq(id.clone()));
-        Lookup { ctx: self, thing: Thing::Cluster, select }
+        Lookup { ctx: self, thing: Thing::Cluster, select, app: |_| None }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
         ctx::{Origin, Visitor},
         fresh,
         panel::Panel,
-        session::{self, Via},
+        session::{self, Credential},
     },
 };
 use axum::{
@@ -84,7 +84,7 @@ async fn visitor(panel: &Arc<Panel>, request: &Parts, request_id: &str, new_visi
         },
     };
     let form_key = match &who {
-        Some(who) => who.session.to_string(),
+        Some(who) => who.credential.id().to_string(),
         None => cookie(headers, session::VISIT).unwrap_or_else(|| new_visit.insert(fresh::token()).clone()),
     };
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_string();
@@ -129,7 +129,7 @@ fn guard(visitor: &Visitor, request: &Parts) -> Result<()> {
         return Ok(());
     }
     let headers = &request.headers;
-    let by_cookie = visitor.who.as_ref().is_some_and(|who| who.via == Via::Cookie);
+    let by_cookie = visitor.who.as_ref().is_some_and(|who| matches!(who.credential, Credential::Browser(_)));
     let path = request.uri.path();
     let is_form = !path.starts_with("/api/") && !path.starts_with("/fn/");
     match headers.get(header::ORIGIN).map(|value| value.to_str().unwrap_or("null")) {

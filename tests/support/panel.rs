@@ -28,7 +28,7 @@ use skypanel::{
         fresh,
         panel::Panel,
         secrets::Secrets,
-        session::{self, Via},
+        session::{self, NewSession, Via},
         swarms::Swarms,
     },
     rights::Role,
@@ -163,7 +163,13 @@ impl TestPanel {
             return known.id;
         }
         let id: OrgId = fresh::id();
-        let row = organization::ActiveModel { id: Set(id.clone()), name: Set(name.into()), created_at: Set(self.panel.now()) };
+        let row = organization::ActiveModel {
+            id: Set(id.clone()),
+            name: Set(name.into()),
+            slug: Set(id.suffix().into()),
+            created_at: Set(self.panel.now()),
+            ..Default::default()
+        };
         let made = self.panel.db.tx(async |tx| Ok(organization::Entity::insert(row).exec_without_returning(tx).await.unwrap())).await;
         made.unwrap();
         clusters::of_organization(&self.panel, &id).await.unwrap();
@@ -181,6 +187,7 @@ impl TestPanel {
             password_hash: Set("!".into()),
             is_operator: Set(false),
             created_at: Set(self.panel.now()),
+            ..Default::default()
         };
         let joined = self.panel.db.tx(async |tx| {
             user::Entity::insert(row).exec_without_returning(tx).await.unwrap();
@@ -193,7 +200,9 @@ impl TestPanel {
     /// Opens a session of each kind for somebody.
     pub async fn sign_in(&self, user: &UserId, org: &OrgId) -> Person {
         let open = async |via| {
-            let opened = self.panel.db.tx(async |tx| session::open(tx, &self.panel, user, org, via, "203.0.113.1", "a test").await);
+            let (address, agent) = ("203.0.113.1", "a test");
+            let new = NewSession { user, org, via, method: "password", address, agent, impersonator: None, life: None };
+            let opened = self.panel.db.tx(async |tx| session::open(tx, &self.panel, new).await);
             opened.await.unwrap()
         };
         let (bearer, cookie) = (open(Via::Bearer).await, open(Via::Cookie).await);

@@ -6,7 +6,7 @@ use crate::{
     },
     audit::server::service::{Event, record, record_for},
     error::{Error, Result, Thing},
-    id::{OrgId, UserId},
+    id::{Id, OrgId, UserId},
     platform::{
         ctx::{Ctx, Visitor},
         db::{
@@ -16,7 +16,7 @@ use crate::{
         fault::Because,
         fresh,
         panel::Panel,
-        session::{self as sessions, Opened, Via},
+        session::{self as sessions, NewSession, Opened, Via},
         throttle::{self, Limit},
     },
     rights::Role,
@@ -83,14 +83,15 @@ pub async fn sign_up(visitor: &Visitor, form: SignUpForm, via: Via) -> Result<(M
         let (user, org) = insert(tx, panel, &new, hash, first).await?;
         let event = Event { name: "account.created", target: user.to_string(), detail: json!({ "operator": first }) };
         record_for(tx, &org, &user.to_string(), &visitor.origin, panel.now(), event).await?;
-        let opened = sessions::open(tx, panel, &user, &org, via, &visitor.origin.address, &visitor.origin.agent).await?;
+        let opened = sessions::open(tx, panel, session_of(visitor, &user, &org, via)).await?;
         Ok((user, org, opened))
     });
     let (user, org, opened) = made.await?;
     let me = Me {
         user: User { id: user, name: new.name.clone(), email: new.email.to_string(), is_operator: first },
         organization: Organization { id: org, name: first_name(&new.name) },
-        role: Role::Owner,
+        role: Role::Owner.name().into(),
+        permissions: Role::Owner.permissions(),
     };
     panel.wake.clusters.notify_one();
     Ok((me, opened))
@@ -115,12 +116,19 @@ async fn insert(tx: &Tx, panel: &Panel, new: &NewUser, hash: String, operator: b
         password_hash: Set(hash),
         is_operator: Set(operator),
         created_at: Set(now),
+        ..Default::default()
     };
     match user::Entity::insert(row).exec_without_returning(tx).await {
         Err(why) if is_taken(&why) => return Err(Error::invalid("email", "There is an account with this address. Sign in instead.")),
         done => done.because("making an account")?,
     };
-    let row = organization::ActiveModel { id: Set(org_id.clone()), name: Set(first_name(&new.name)), created_at: Set(now) };
+    let row = organization::ActiveModel {
+        id: Set(org_id.clone()),
+        name: Set(first_name(&new.name)),
+        slug: Set(org_id.suffix().into()),
+        created_at: Set(now),
+        ..Default::default()
+    };
     organization::Entity::insert(row).exec_without_returning(tx).await.because("making an organization")?;
     join(tx, panel, &org_id, &user_id, Role::Owner).await?;
     Ok((user_id, org_id))
@@ -133,6 +141,7 @@ pub async fn join(tx: &Tx, panel: &Panel, org: &OrgId, user: &UserId, role: Role
         user_id: Set(user.clone()),
         role: Set(role.name().into()),
         created_at: Set(panel.now()),
+        ..Default::default()
     };
     membership::Entity::insert(row).exec_without_returning(tx).await.because("making a membership").map(|_| ())
 }
@@ -176,28 +185,47 @@ pub async fn sign_in(visitor: &Visitor, form: SignInForm, via: Via) -> Result<(M
             over.exec(tx).await.because("removing old sessions")?;
             let event = Event { name: "account.signed_in", target: user.id.to_string(), detail: json!({}) };
             record_for(tx, &org.id, &user.id.to_string(), &visitor.origin, panel.now(), event).await?;
-            sessions::open(tx, panel, &user.id, &org.id, via, &visitor.origin.address, &visitor.origin.agent).await
+            sessions::open(tx, panel, session_of(visitor, &user.id, &org.id, via)).await
         })
         .await?;
+    let own = sessions::own_role(panel, &org.id, &member.role).await?;
     let me = Me {
         user: User { id: user.id, name: user.name, email: user.email, is_operator: user.is_operator },
         organization: Organization { id: org.id, name: org.name },
-        role: member.role.parse().map_err(|_| Error::Unavailable("The membership holds an unknown role.".into()))?,
+        role: member.role,
+        permissions: own.1,
     };
     Ok((me, opened))
 }
 
-/// Ends the session that asks.
+/// A session by password, from where the visitor is.
+fn session_of<'a>(visitor: &'a Visitor, user: &'a UserId, org: &'a OrgId, via: Via) -> NewSession<'a> {
+    NewSession {
+        user,
+        org,
+        via,
+        method: "password",
+        address: &visitor.origin.address,
+        agent: &visitor.origin.agent,
+        impersonator: None,
+        life: None,
+    }
+}
+
+/// Ends the session that asks. A key of the API has none: it is revoked instead.
 pub async fn sign_out(ctx: &Ctx) -> Result<()> {
+    let Some(id) = ctx.who.credential.session() else {
+        return Err(Error::Conflict("A key of the API can’t sign out. Revoke it instead.".into()));
+    };
     let ended = ctx
         .panel
         .db
         .tx(async |tx| {
             record(tx, ctx, "account.signed_out", &ctx.who.user, json!({})).await?;
-            session::Entity::delete_by_id(ctx.who.session.clone()).exec(tx).await.because("signing out").map(|_| ())
+            session::Entity::delete_by_id(id.clone()).exec(tx).await.because("signing out").map(|_| ())
         })
         .await;
-    ctx.panel.lately.forget(&ctx.who.session);
+    ctx.panel.lately.forget(id);
     ended
 }
 
@@ -207,6 +235,7 @@ pub fn me(ctx: &Ctx) -> Me {
     Me {
         user: User { id: who.user.clone(), name: who.name.clone(), email: who.email.clone(), is_operator: who.is_operator },
         organization: Organization { id: who.org.clone(), name: who.org_name.clone() },
-        role: who.role,
+        role: who.role.clone(),
+        permissions: who.permissions,
     }
 }

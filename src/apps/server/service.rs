@@ -42,8 +42,7 @@ pub struct Filter {
 
 /// A page of the organization's applications.
 pub async fn list(ctx: &Ctx, filter: &Filter, paging: Paging) -> Result<(Vec<Application>, Pagination)> {
-    ctx.may(Action::View)?;
-    let mut all = ctx.apps();
+    let mut all = ctx.visible_apps()?;
     if let Some(text) = filter.search.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
         let short: String = text.to_lowercase().chars().take(100).collect();
         all = all.filter(contains(application::Column::Name, &short));

@@ -6,7 +6,7 @@ use crate::{
     },
     error::{Error, Result, Thing},
     id::AppId,
-    kit::{Copyable, Form, Icon, Notice, Page, PageTitle, SubmitButton, Tabs, TextLink, Tone},
+    kit::{Copyable, Form, Icon, Notice, Page, PageTitle, Rights, SubmitButton, Tabs, TextLink, Tone},
     rights::{Action, Role},
 };
 use leptos::{children::ViewFnOnce, prelude::*};
@@ -107,7 +107,8 @@ fn Address(url: String, live: bool) -> impl IntoView {
 /// Says to a viewer why so much is locked.
 #[component]
 fn LookOnly() -> impl IntoView {
-    (use_context::<Role>() == Some(Role::Viewer)).then(|| {
+    let looks_only = |rights: Rights| rights.permissions == Role::Viewer.permissions();
+    use_context::<Rights>().is_some_and(looks_only).then(|| {
         view! {
             <Notice tone=Tone::Idle icon=Icon::Lock>
                 "You are a viewer in this organization: you see everything and change nothing. An owner or admin can give you more."

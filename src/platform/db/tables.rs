@@ -1,4 +1,5 @@
 //! The tables as sea-orm sees them. Words and documents are text here; the features that own them parse them.
+pub mod app_grant;
 pub mod application;
 pub mod attempt;
 pub mod audit_event;
@@ -13,6 +14,7 @@ pub mod organization;
 pub mod plan;
 pub mod provider;
 pub mod release;
+pub mod role;
 pub mod session;
 pub mod setup_token;
 pub mod subnet;

@@ -10,6 +10,20 @@ pub struct Model {
     pub id: OrgId,
     pub name: String,
     pub created_at: Timestamp,
+    /// Its name in addresses; unique.
+    pub slug: String,
+    pub contact_email: String,
+    pub billing_address: String,
+    pub tax_id: String,
+    /// What new applications begin with, as JSON.
+    pub defaults: String,
+    pub requires_two_factor: bool,
+    /// The OpenID provider that members must sign in with.
+    pub required_provider: Option<String>,
+    pub version: i64,
+    pub suspended_at: Option<Timestamp>,
+    pub suspended_reason: Option<String>,
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// No relations are walked: every look-up says whose rows it wants.

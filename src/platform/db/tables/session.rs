@@ -19,6 +19,11 @@ pub struct Model {
     pub user_agent: String,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
+    pub last_seen_at: Option<Timestamp>,
+    /// How she proved who she is.
+    pub method: String,
+    pub impersonator_id: Option<UserId>,
+    pub impersonation_reason: Option<String>,
 }
 
 /// No relations are walked: every look-up says whose rows it wants.

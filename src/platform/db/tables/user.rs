@@ -13,6 +13,12 @@ pub struct Model {
     pub password_hash: String,
     pub is_operator: bool,
     pub created_at: Timestamp,
+    pub email_verified_at: Option<Timestamp>,
+    pub last_seen_at: Option<Timestamp>,
+    /// Kept by whoever adds or removes a second factor.
+    pub has_second_factor: bool,
+    pub suspended_at: Option<Timestamp>,
+    pub suspended_reason: Option<String>,
 }
 
 /// No relations are walked: every look-up says whose rows it wants.
