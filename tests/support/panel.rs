@@ -4,7 +4,7 @@
 use super::client::{Client, Person};
 use axum::Router;
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 use skypanel::{
     accounts::server::service as accounts,
@@ -195,6 +195,15 @@ impl TestPanel {
         });
         joined.await.unwrap();
         self.sign_in(&id, &org).await
+    }
+
+    /// An operator of the platform, who owns an organization of her own.
+    pub async fn operator(&self) -> Person {
+        let operator = self.member("operators", Role::Owner).await;
+        let row = user::ActiveModel { id: Set(operator.user.clone()), is_operator: Set(true), ..Default::default() };
+        self.panel.db.tx(async |tx| row.update(tx).await.because("making an operator")).await.unwrap();
+        self.panel.lately.forget_user(&operator.user);
+        operator
     }
 
     /// Opens a session of each kind for somebody.
