@@ -21,6 +21,22 @@ impl MigrationTrait for Step {
     }
 }
 
-const UP: &[&str] = &[];
+const UP: &[&str] = &[
+    // `content` is sealed: it may hold links with tokens.
+    "CREATE TABLE mails (
+        id TEXT PRIMARY KEY,
+        organization_id TEXT,
+        recipient TEXT NOT NULL,
+        template TEXT NOT NULL,
+        content TEXT NOT NULL,
+        status TEXT NOT NULL,
+        attempts BIGINT NOT NULL,
+        next_try_at BIGINT NOT NULL,
+        last_error TEXT,
+        sent_at BIGINT,
+        created_at BIGINT NOT NULL
+    )",
+    "CREATE INDEX mails_to_send ON mails (status, next_try_at)",
+];
 
-const DOWN: &[&str] = &[];
+const DOWN: &[&str] = &["DROP TABLE mails"];

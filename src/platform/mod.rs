@@ -10,6 +10,7 @@ pub mod forms;
 pub mod fresh;
 pub mod http;
 pub mod hub;
+pub mod mail;
 pub mod openapi;
 pub mod panel;
 pub mod secrets;

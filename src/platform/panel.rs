@@ -106,6 +106,8 @@ pub struct Wakes {
     pub clusters: Notify,
     /// There may be images that nobody needs.
     pub garbage: Notify,
+    /// There may be mail to send.
+    pub mail: Notify,
 }
 
 /// What was last seen of all swarms.

@@ -22,10 +22,11 @@ use skypanel::{
         config::Config,
         db::{
             Db,
-            tables::{application, deployment, organization, provider, user},
+            tables::{self, application, deployment, organization, provider, user},
         },
         fault::Because,
         fresh,
+        mail::{self, Template},
         panel::Panel,
         secrets::Secrets,
         session::{self, NewSession, Via},
@@ -195,6 +196,12 @@ impl TestPanel {
         });
         joined.await.unwrap();
         self.sign_in(&id, &org).await
+    }
+
+    /// What was put into the outbox: recipients and contents, the oldest first.
+    pub async fn mails(&self) -> Vec<(String, Template)> {
+        let rows = tables::mail::Entity::find().order_by_asc(tables::mail::Column::Id).all(self.panel.db.read()).await.unwrap();
+        rows.into_iter().map(|row| (row.recipient.clone(), mail::content(&self.panel, &row).unwrap())).collect()
     }
 
     /// An operator of the platform, who owns an organization of her own.

@@ -9,6 +9,7 @@ pub mod deployment_log;
 pub mod deployment_phase;
 pub mod environment;
 pub mod idempotency_key;
+pub mod mail;
 pub mod membership;
 pub mod organization;
 pub mod plan;

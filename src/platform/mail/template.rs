@@ -1,0 +1,38 @@
+//! What there is to say in a mail. Texts are escaped where they are put into HTML, not here.
+use crate::units::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A message's kind with all that it names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Template {
+    /// Somebody is asked into an organization.
+    Invitation { organization: String, inviter: String, role: String, message: Option<String>, link: String, expires_at: Timestamp },
+    /// Proves that an address is its owner's.
+    VerifyEmail { name: String, link: String },
+    /// Proves a new address; goes there.
+    ChangeEmail { name: String, link: String },
+    /// Tells the old address that there is a new one.
+    EmailChanged { name: String, new_email: String },
+    /// A way back in for whoever forgot the password.
+    ResetPassword { name: String, link: String, expires_at: Timestamp },
+    /// The password was changed.
+    PasswordChanged { name: String },
+    /// A second factor was added or removed; `change` is a clause: "a passkey was added".
+    SecondFactorChanged { name: String, change: String },
+}
+
+impl Template {
+    /// The kind's name, as rows and pages have it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Template::Invitation { .. } => "invitation",
+            Template::VerifyEmail { .. } => "verify_email",
+            Template::ChangeEmail { .. } => "change_email",
+            Template::EmailChanged { .. } => "email_changed",
+            Template::ResetPassword { .. } => "reset_password",
+            Template::PasswordChanged { .. } => "password_changed",
+            Template::SecondFactorChanged { .. } => "second_factor_changed",
+        }
+    }
+}
