@@ -340,6 +340,23 @@ async fn cancelling_while_it_is_probed_takes_its_containers_away() {
 }
 
 #[tokio::test]
+async fn stopping_an_application_ends_what_is_being_deployed() {
+    let shop = Shop::with(|config| config.deploy.start_seconds = 60).await;
+    let t = &shop.t;
+    let id = t.ask_to_deploy(&shop.app).await;
+    t.fake.answer(id.as_str(), Answer::Refusal);
+    let walk = t.work();
+    t.reaches(&id, Phase::Probing).await;
+    assert_eq!(shop.app.owner.post(&shop.app.url("stop"), json!({})).await.status(), 200);
+    t.reaches(&id, Phase::Cancelled).await;
+    walk.await.unwrap().unwrap();
+    t.settle().await;
+    assert_eq!((t.app_row(&shop.app).await.wanted.as_str(), t.replicas(&shop.app)), ("stopped", 0));
+    let next = t.deploy_well(&shop.app).await;
+    assert_eq!((t.app_row(&shop.app).await.wanted.as_str(), t.replicas(&shop.app)), ("running", 1), "{:?}", next.failure);
+}
+
+#[tokio::test]
 async fn a_newer_wish_takes_the_place_of_one_that_waits() {
     let shop = Shop::open().await;
     let t = &shop.t;

@@ -18,7 +18,10 @@ use crate::{
     platform::{
         api::{Pagination, Paging, contains},
         ctx::{Ctx, Granted},
-        db::{Tx, is_taken, tables::application},
+        db::{
+            Tx, is_taken,
+            tables::{application, deployment},
+        },
         fault::Because,
         fresh,
         hub::Changed,
@@ -26,7 +29,7 @@ use crate::{
     },
     rights::Action,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -262,12 +265,24 @@ async fn want(ctx: &Ctx, id: &AppId, to: Wanted, event: &str) -> Result<Applicat
             .db
             .tx(async |tx| {
                 record(tx, ctx, event, &app.id, json!({})).await?;
+                if to == Wanted::Stopped {
+                    cancel_deployments(tx, &app.id).await?;
+                }
                 write(tx, &app, application::ActiveModel { wanted: Set(wanted_word(to)), ..touched(ctx, &app) }).await
             })
             .await?;
         wake(&ctx.panel, id);
     }
     get(ctx, id).await
+}
+
+/// Asks for the end of what is being deployed: going live would start again what was just stopped.
+async fn cancel_deployments(tx: &Tx, id: &AppId) -> Result<()> {
+    let wish = deployment::Entity::update_many()
+        .col_expr(deployment::Column::CancelRequested, Expr::value(true))
+        .filter(deployment::Column::ApplicationId.eq(id.clone()))
+        .filter(deployment::Column::FinishedAt.is_null());
+    wish.exec(tx).await.because("cancelling deployments").map(|_| ())
 }
 
 /// Deletes an application for good. `confirm` is its name where a person asks; a script names the id and is not asked again.

@@ -26,7 +26,11 @@ use crate::{
     units::Bytes,
 };
 use futures::StreamExt;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
+};
 use std::{path::PathBuf, time::Duration};
 
 /// The port where neither the settings nor the image names one.
@@ -387,7 +391,8 @@ async fn put_live(drive: &Drive) -> Result<Option<Option<DeploymentId>>> {
             let change = application::ActiveModel {
                 id: Set(app.id.clone()),
                 live_deployment_id: Set(Some(id.clone())),
-                wanted: Set("running".into()),
+                // Stopped meanwhile, too late to cancel: it is live and stays stopped.
+                wanted: if own.cancel_requested { NotSet } else { Set("running".into()) },
                 updated_at: Set(now),
                 ..Default::default()
             };
