@@ -13,7 +13,7 @@ use crate::{
     swarm::{Task, TaskState},
     units::Timestamp,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 use std::collections::HashMap;
 
 /// The name of the service that a deployment runs as.
@@ -55,32 +55,35 @@ struct Facts {
 async fn facts(panel: &Panel, rows: &[application::Model]) -> Result<Facts> {
     let live: Vec<DeploymentId> = rows.iter().filter_map(|row| row.live_deployment_id.clone()).collect();
     let apps: Vec<AppId> = rows.iter().map(|row| row.id.clone()).collect();
-    let columns = [deployment::Column::Id, deployment::Column::Settings, deployment::Column::EnvVersion];
-    let live: Vec<(DeploymentId, String, i64)> = deployment::Entity::find()
+    // One question for both: what is live, and what is not over yet.
+    let unfinished = Condition::all().add(deployment::Column::FinishedAt.is_null()).add(deployment::Column::ApplicationId.is_in(apps));
+    let meant = match live.is_empty() {
+        true => unfinished,
+        false => Condition::any().add(deployment::Column::Id.is_in(live)).add(unfinished),
+    };
+    let found: Vec<(DeploymentId, AppId, String, String, i64, Option<Timestamp>)> = deployment::Entity::find()
         .select_only()
-        .columns(columns)
-        .filter(deployment::Column::Id.is_in(live))
+        .columns([
+            deployment::Column::Id,
+            deployment::Column::ApplicationId,
+            deployment::Column::Phase,
+            deployment::Column::Settings,
+            deployment::Column::EnvVersion,
+            deployment::Column::FinishedAt,
+        ])
+        .filter(meant)
         .into_tuple()
         .all(panel.db.read())
         .await
-        .because("looking up live deployments")?;
-    let unfinished: Vec<(AppId, DeploymentId, String)> = deployment::Entity::find()
-        .select_only()
-        .columns([deployment::Column::ApplicationId, deployment::Column::Id, deployment::Column::Phase])
-        .filter(deployment::Column::FinishedAt.is_null())
-        .filter(deployment::Column::ApplicationId.is_in(apps))
-        .into_tuple()
-        .all(panel.db.read())
-        .await
-        .because("looking up unfinished deployments")?;
-    let mut active = HashMap::new();
-    for (app, id, phase) in unfinished {
+        .because("looking up deployments")?;
+    let (mut live, mut active) = (HashMap::new(), HashMap::new());
+    for (id, app, phase, settings, env, finished_at) in found {
         // One that is under way goes before one that waits.
-        if phase != "queued" || !active.contains_key(&app) {
-            active.insert(app, id);
+        if finished_at.is_none() && (phase != "queued" || !active.contains_key(&app)) {
+            active.insert(app, id.clone());
         }
+        live.insert(id, (settings, env));
     }
-    let live = live.into_iter().map(|(id, settings, env)| (id, (settings, env))).collect();
     Ok(Facts { live, active, providers: providers_of(panel, rows.iter().map(|row| &row.cluster_id)).await? })
 }
 
