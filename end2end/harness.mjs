@@ -28,7 +28,7 @@ export const until = async (what, probe, { seconds = 60, every = 100 } = {}) => 
 };
 
 /** A TCP port on loopback that nobody listens on. */
-const freePort = () =>
+export const freePort = () =>
   new Promise((resolve, reject) => {
     const server = createServer();
     server.on('error', reject);

@@ -32,6 +32,7 @@ packages_for_test() {
   want busybox busybox-static
   want nsenter util-linux
   want pgrep procps
+  want /usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has initdb || wanted+=(postgresql)
   browser >/dev/null || { is_ubuntu || wanted+=(chromium); }
   fc-list 2>/dev/null | grep -q . || wanted+=(fonts-dejavu-core fontconfig)
