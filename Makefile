@@ -1,7 +1,7 @@
 # Two commands matter: `make run` and `make test`. What they do lives in scripts/, one concern a file.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check fmt bench release clean
+.PHONY: help run build test check fmt fuzz bench release clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ build: ## Build the product as it is shipped, and say where it lies
 	@scripts/setup.sh run
 	@scripts/build.sh
 
-test: ## Run every test; STAGE="unit engine" runs some (check unit sqlite postgres engine browser)
+test: ## Run every test; STAGE="unit engine" runs some (check unit sqlite postgres fuzz engine browser)
 	@scripts/test.sh $(STAGE)
 
 check: ## Check the format, and run clippy on the server and the browser half
@@ -23,10 +23,14 @@ check: ## Check the format, and run clippy on the server and the browser half
 fmt: ## Format the code
 	@cargo fmt --all
 
+fuzz: ## Try the API for longer, with new seeds (SKY_FUZZ_ROUNDS=10)
+	@scripts/setup.sh test
+	@SKY_FUZZ_ROUNDS=$${SKY_FUZZ_ROUNDS:-10} SKY_FUZZ_EXAMPLES=$${SKY_FUZZ_EXAMPLES:-60} scripts/test/fuzz.sh
+
 bench: ## Measure everything, and write docs/benchmarks.md
 	@scripts/bench.sh
 
-bench-%: ## Measure one thing (bench-wasm bench-deploy bench-idle bench-pages)
+bench-%: ## Measure one thing (bench-wasm bench-deploy bench-idle bench-pages bench-api)
 	@scripts/bench.sh $*
 
 release: ## Pack the product: dist/skypanel-VERSION-ARCHITECTURE.tar.gz

@@ -13,6 +13,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
 
 CARGO_LEPTOS=0.3.11
 NODE_OLDEST=20
+SCHEMATHESIS=4.32.5
 # wasm-bindgen's command must be exactly the crate's version, so the crate's pin is the only place that names it.
 WASM_BINDGEN=$(sed -n 's/^wasm-bindgen = "=\(.*\)"$/\1/p' "$ROOT/Cargo.toml")
 

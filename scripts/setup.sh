@@ -33,10 +33,14 @@ packages_for_test() {
   want nsenter util-linux
   want pgrep procps
   want /usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd
+  python_venv_works || wanted+=(python3 python3-venv)
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has initdb || wanted+=(postgresql)
   browser >/dev/null || { is_ubuntu || wanted+=(chromium); }
   fc-list 2>/dev/null | grep -q . || wanted+=(fonts-dejavu-core fontconfig)
 }
+
+# Debian's Python can make no environment until its package says so.
+python_venv_works() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
 packages_for_bench() { want wrk wrk; }
 
@@ -136,6 +140,17 @@ node_packages() {
   cp "$lock" "$installed"
 }
 
+# --- Python -------------------------------------------------------------------------------------------------------
+
+schemathesis() {
+  local home=$TOOLS/schemathesis
+  [ "$("$home/bin/schemathesis" --version 2>/dev/null || true)" != "schemathesis, version $SCHEMATHESIS" ] || return 0
+  heading "Installing schemathesis $SCHEMATHESIS"
+  rm -rf "$home"
+  python3 -m venv "$home"
+  "$home/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$SCHEMATHESIS"
+}
+
 # --- the browser --------------------------------------------------------------------------------------------------
 
 is_ubuntu() { grep -qs '^ID=ubuntu' /etc/os-release; }
@@ -165,4 +180,5 @@ rust
 cargo_tools
 node_and_npm
 node_packages
+[ "$purpose" != test ] || schemathesis
 if [ "$purpose" != run ] && is_ubuntu; then ubuntu_browser; fi

@@ -1,16 +1,22 @@
 //! All doors of the panel in one table: the API, the server functions, the pages and their forms, the built assets, health. The
 //! routes of a feature stand in its `api.rs`; here they only meet.
 use crate::{
-    accounts, apps, deployments,
-    kit::{Brand, Csrf, Flash, Now, Posted, Rights, Theme, Viewer, side},
+    accounts, admin, apps, audit, deployments, keys,
+    kit::{Banners, Brand, Csrf, Flash, InAnothersName, Note, Now, Posted, Rights, Theme, Tone, Unverified, Viewer, side},
+    mail, orgs,
     platform::{
-        api::{Refusal, idempotent, read},
+        api::{Refusal, read},
+        conditional,
         ctx::Visitor,
+        docs,
         forms::{self, Pages},
-        http, openapi,
+        http,
+        idempotency::idempotent,
+        openapi,
         panel::Panel,
+        rollout,
     },
-    site,
+    reports, site,
 };
 use axum::{
     Json, Router,
@@ -32,7 +38,20 @@ use tower_http::{
 use utoipa_axum::router::OpenApiRouter;
 
 /// Pages that somebody who is signed out may see.
-const OPEN: [&str; 4] = ["/sign-in", "/sign-up", "/setup/", "/kit"];
+const OPEN: &[&str] = &[
+    "/sign-in",
+    "/sign-in/second-factor",
+    "/sign-up",
+    "/setup/",
+    "/forgot-password",
+    "/reset-password/",
+    "/verify-email/",
+    "/invitations/",
+    "/kit",
+];
+
+/// Pages about a person herself, and about which organizations she is in.
+const OWN: &[&str] = &["/account", "/organizations", "/invitations"];
 
 /// The whole panel as one service.
 pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
@@ -40,11 +59,17 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
     any_spawner::Executor::init_tokio().ok();
     let pages = pages(options.clone());
     let (api, document) = api().split_for_parts();
-    let document = Arc::new(openapi::finish(document));
+    let document = openapi::finish(document);
+    let queries = openapi::queries(&document);
+    let docs = docs::router(&document);
+    let document = axum::body::Bytes::from(document.to_string());
     let api = api
-        .route("/api/openapi.json", get(move || std::future::ready(Json((*document).clone()))))
+        .route("/api/openapi.json", get(move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], document.clone()))))
+        .merge(docs)
         .route("/api/{*rest}", axum::routing::any(no_such_route))
         .method_not_allowed_fallback(async || Refusal(crate::error::Error::MethodNotAllowed))
+        .layer(from_fn_with_state(queries, openapi::only_known))
+        .layer(from_fn(conditional::fresh))
         .layer(from_fn(idempotent));
     let fns = Router::new().route("/fn/{*name}", get(call).post(call)).with_state(pages.clone());
     let site = Router::new().fallback(page).layer(from_fn(gate)).with_state(pages);
@@ -57,6 +82,8 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
     Router::new()
         .merge(api)
         .merge(fns)
+        .merge(accounts::server::factors::doors::router())
+        .merge(mail::server::doors::router())
         .route_service("/favicon.svg", static_files)
         .nest_service(&format!("/{}", options.site_pkg_dir), tower::ServiceBuilder::new().layer(forever).service(assets))
         .merge(site)
@@ -71,8 +98,14 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
 pub fn api() -> OpenApiRouter {
     OpenApiRouter::with_openapi(openapi::document())
         .merge(accounts::server::api::router())
+        .merge(mail::server::api::router())
+        .merge(keys::server::api::router())
+        .merge(reports::server::api::router())
         .merge(apps::server::api::router())
         .merge(deployments::server::api::router())
+        .merge(orgs::server::api::router())
+        .merge(audit::server::api::router())
+        .merge(admin::server::api::router())
 }
 
 async fn no_such_route() -> Refusal {
@@ -102,9 +135,18 @@ fn pages(options: LeptosOptions) -> Pages {
     let render = Arc::new(move |request: Request, visitor: Visitor, posted: Option<Posted>| {
         let options = options.clone();
         let theme = cookies(&request);
-        let provide = move || contexts(&visitor, &theme, posted.clone());
-        let render = leptos_axum::render_app_async_with_context(provide, move || site::shell(options.clone()));
-        Box::pin(render(request)) as futures::future::BoxFuture<'static, Response>
+        Box::pin(async move {
+            let others = match others(&visitor).await {
+                Ok(others) => others,
+                Err(why) => return Refusal(why).into_response(),
+            };
+            let banners = banners(&visitor).await;
+            let provide = move || {
+                contexts(&visitor, &theme, &others, posted.clone());
+                provide_context(banners.clone());
+            };
+            leptos_axum::render_app_async_with_context(provide, move || site::shell(options.clone()))(request).await
+        }) as futures::future::BoxFuture<'static, Response>
     });
     let call = Arc::new(|request: Request, visitor: Visitor| {
         let provide = move || provide_context(visitor.clone());
@@ -129,8 +171,16 @@ fn cookies(request: &Request) -> String {
     request.headers().get(header::COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_string()
 }
 
+/// The organizations that whoever looks at a page could switch to.
+async fn others(visitor: &Visitor) -> crate::error::Result<Vec<(String, String)>> {
+    if visitor.who.is_none() {
+        return Ok(Vec::new());
+    }
+    orgs::server::service::others(&visitor.ctx()?).await
+}
+
 /// What pages know of the request.
-fn contexts(visitor: &Visitor, cookies: &str, posted: Option<Posted>) {
+fn contexts(visitor: &Visitor, cookies: &str, others: &[(String, String)], posted: Option<Posted>) {
     provide_context(Csrf(visitor.panel.secrets.form_token(&visitor.form_key)));
     provide_context(Theme::of_cookies(cookies));
     if let Some(said) = Flash::of_cookies(cookies) {
@@ -138,17 +188,46 @@ fn contexts(visitor: &Visitor, cookies: &str, posted: Option<Posted>) {
         side::forget();
     }
     provide_context(Now(visitor.panel.now()));
-    provide_context(Brand::default());
+    let brand = &visitor.panel.config.brand;
+    provide_context(Brand { name: brand.name.clone(), accent: brand.accent.clone() });
     if let Some(who) = &visitor.who {
         let (name, email, organization) = (who.name.clone(), who.email.clone(), who.org_name.clone());
-        provide_context(Viewer { name, email, organization, others: Vec::new() });
-        provide_context(Rights { role: who.role_name.clone(), permissions: who.permissions });
+        provide_context(Viewer { name, email, organization, others: others.to_vec() });
+        if !who.is_verified && who.impersonator.is_none() {
+            provide_context(Unverified(who.email.clone()));
+        }
+        provide_context(Rights { role: who.role_name.clone(), permissions: who.permissions, on_apps: who.grants.clone() });
     }
     if let Some(posted) = posted {
         provide_context(posted);
     }
     provide_context(visitor.clone());
     policy();
+}
+
+/// What stands above every page of this visitor. A page does not fail for want of it.
+async fn banners(visitor: &Visitor) -> Banners {
+    let Some(who) = &visitor.who else { return Banners::default() };
+    let notes = rollout::notes(&visitor.panel, &who.org, &who.user).await.unwrap_or_default();
+    let tone = |level: &str| match level {
+        "critical" => Tone::Bad,
+        "warning" => Tone::Warning,
+        _ => Tone::Busy,
+    };
+    let notes = notes.into_iter().map(|note| Note {
+        id: note.id.to_string(),
+        tone: tone(&note.level),
+        title: note.title,
+        body: note.body,
+        is_dismissable: note.is_dismissable,
+    });
+    let in_anothers_name = who.impersonator.as_ref().map(|operator| InAnothersName {
+        operator: operator.name.clone(),
+        person: who.name.clone(),
+        reason: operator.reason.clone(),
+        until: who.expires_at,
+    });
+    Banners { notes: notes.collect(), in_anothers_name, is_operator: who.is_operator }
 }
 
 /// Pages may load from here only; the inline scripts in them carry the nonce that the renderer gave this page.
@@ -175,7 +254,15 @@ async fn page(state: State<Pages>, visitor: Visitor, request: Request) -> Respon
 async fn gate(visitor: Visitor, request: Request, next: axum::middleware::Next) -> Response {
     let path = request.uri().path();
     let open = OPEN.iter().any(|open| path == *open || (open.ends_with('/') && path.starts_with(open)));
-    if visitor.who.is_some() || open || request.method() == axum::http::Method::POST {
+    if request.method() == axum::http::Method::POST || open {
+        return next.run(request).await;
+    }
+    if let Some(who) = &visitor.who {
+        // What the organization demands first can be done on the account's own pages, which stay open; they say why.
+        let lacks = who.lacks_second_factor || who.needs_provider.is_some();
+        if lacks && !OWN.iter().any(|own| path.starts_with(own)) {
+            return forms::see_other(accounts::fns::factors::SECURITY_PAGE);
+        }
         return next.run(request).await;
     }
     let (parts, _) = request.into_parts();

@@ -109,11 +109,14 @@ pub enum Error {
     /// No credential, or one that is wrong, expired or revoked.
     #[error("{0}")]
     SignedOut(String),
+    /// The password is right, and the account has a second factor that was not given yet.
+    #[error("This account has a second factor. Give a code from the authenticator app, or a recovery code.")]
+    SecondFactor,
     /// It does not exist, or belongs to somebody else: the two look alike on purpose.
     #[error("There is no such {}.", .0.word())]
     NotFound(Thing),
     /// The caller may see the thing, but lacks this permission.
-    #[error("Your role does not include “{permission}” here. Ask an owner or admin of the organization.")]
+    #[error("{}", forbidden(permission))]
     Forbidden {
         /// The permission that is missing.
         permission: String,
@@ -121,6 +124,12 @@ pub enum Error {
     /// The organization demands a second factor of its members, and the caller has none yet.
     #[error("This organization asks its members for a second factor. Set one up under Account, Security, then go on.")]
     TwoFactorRequired,
+    /// The organization demands a sign-in by this provider, and the caller signed in otherwise.
+    #[error("This organization asks its members to sign in with “{0}”. Sign in with it, then go on.")]
+    ProviderRequired(String),
+    /// The operator asks for a proven address, and the caller's is not.
+    #[error("Confirm your e-mail address first: follow the link that was sent to it, or have it sent again under Account.")]
+    Unverified,
     /// The operator stopped the organization.
     #[error("This organization is suspended: it can be seen, but nothing in it can be changed. Ask the operator of the platform.")]
     Suspended,
@@ -155,12 +164,29 @@ pub enum Error {
         /// Seconds until the next attempt is taken.
         retry_after: u64,
     },
+    /// Too many failed sign-ins to one account, from devices that it does not know.
+    #[error(
+        "There were too many failed sign-ins to this account from devices that it does not know. Try again in {retry_after} s, use a \
+         browser in which you signed in before, or reset the password by e-mail."
+    )]
+    UnknownDevice {
+        /// Seconds until the next attempt is taken.
+        retry_after: u64,
+    },
     /// Something that this needs (the swarm, a repository's host) does not answer now.
     #[error("{0}")]
     Unavailable(String),
     /// Our fault. The reference leads to the cause in the log.
     #[error("Something went wrong on our side. Nothing was lost; the reference is {0}.")]
     Internal(String),
+}
+
+fn forbidden(permission: &str) -> String {
+    match permission {
+        "in_person" => "This is done in person: sign in yourself. An API key can’t do it, nor somebody who acts in your name.".into(),
+        "operator" => "This is for the operators of the platform.".into(),
+        permission => format!("Your role does not include “{permission}” here. Ask an owner or admin of the organization."),
+    }
 }
 
 fn sentences(fields: &[FieldError]) -> String {
@@ -184,14 +210,16 @@ impl Error {
             Error::SignedOut(_) => "AUTHENTICATION_REQUIRED".into(),
             Error::NotFound(thing) => format!("{}_NOT_FOUND", thing.code()),
             Error::Forbidden { .. } | Error::Forged => "FORBIDDEN".into(),
-            Error::TwoFactorRequired => "TWO_FACTOR_REQUIRED".into(),
+            Error::TwoFactorRequired | Error::SecondFactor => "TWO_FACTOR_REQUIRED".into(),
+            Error::ProviderRequired(_) => "PROVIDER_REQUIRED".into(),
+            Error::Unverified => "EMAIL_NOT_VERIFIED".into(),
             Error::Suspended => "SUSPENDED".into(),
             Error::MethodNotAllowed => "METHOD_NOT_ALLOWED".into(),
             Error::Invalid(_) => "VALIDATION_ERROR".into(),
             Error::Conflict(_) => "CONFLICT".into(),
             Error::QuotaExceeded { .. } => "QUOTA_EXCEEDED".into(),
             Error::TooLarge(_) => "PAYLOAD_TOO_LARGE".into(),
-            Error::RateLimited { .. } => "RATE_LIMITED".into(),
+            Error::RateLimited { .. } | Error::UnknownDevice { .. } => "RATE_LIMITED".into(),
             Error::Unavailable(_) => "UNAVAILABLE".into(),
             Error::Internal(_) => "INTERNAL_ERROR".into(),
         }
@@ -200,14 +228,19 @@ impl Error {
     /// The HTTP status of the REST contract.
     pub fn status(&self) -> u16 {
         match self {
-            Error::SignedOut(_) => 401,
+            Error::SignedOut(_) | Error::SecondFactor => 401,
             Error::NotFound(_) => 404,
-            Error::Forbidden { .. } | Error::Forged | Error::TwoFactorRequired | Error::Suspended => 403,
+            Error::Forbidden { .. }
+            | Error::Forged
+            | Error::TwoFactorRequired
+            | Error::ProviderRequired(_)
+            | Error::Unverified
+            | Error::Suspended => 403,
             Error::MethodNotAllowed => 405,
             Error::Invalid(_) => 400,
             Error::Conflict(_) | Error::QuotaExceeded { .. } => 409,
             Error::TooLarge(_) => 413,
-            Error::RateLimited { .. } => 429,
+            Error::RateLimited { .. } | Error::UnknownDevice { .. } => 429,
             Error::Unavailable(_) => 503,
             Error::Internal(_) => 500,
         }

@@ -66,7 +66,7 @@ macro_rules! ids {
         )*
         /// Calls a macro with every kind of id, so that the database's mapping can't miss one.
         #[allow(unused_macros)]
-        macro_rules! for_every_id { ($then:ident) => { $then!($($name),*); } }
+        macro_rules! for_every_id { ($then:ident) => { $then! { $($name),* } } }
         #[allow(unused_imports)]
         pub(crate) use for_every_id;
     };

@@ -23,6 +23,13 @@ pub mod audit;
 
 pub mod accounts;
 
+pub mod keys;
+pub mod orgs;
+
+pub mod mail;
+
+pub mod reports;
+
 pub mod plans;
 
 pub mod clusters;
@@ -30,6 +37,8 @@ pub mod clusters;
 pub mod apps;
 
 pub mod deployments;
+
+pub mod admin;
 
 pub mod site;
 

@@ -2,6 +2,9 @@
 use clap::{Parser, Subcommand};
 use leptos::config::{Env, LeptosOptions, get_configuration};
 use skypanel::{
+    admin::server::command,
+    audit::server::verify::Anchor,
+    id::OrgId,
     platform::config::{Config, LogFormat},
     serve,
 };
@@ -37,6 +40,63 @@ enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
+    /// What the operator does on the machine itself; the panel may run meanwhile.
+    Admin {
+        #[command(subcommand)]
+        what: AdminCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Looks after the audit trail.
+    Audit {
+        #[command(subcommand)]
+        what: AuditCommand,
+    },
+    /// Looks after people.
+    User {
+        #[command(subcommand)]
+        what: UserCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Finds rows that were altered or removed, and names them. Ends with 1 where there are any.
+    Verify {
+        /// Reads the chain of one organization only.
+        #[arg(long)]
+        organization: Option<OrgId>,
+        /// Compares with the end of a chain that was printed earlier, ORGANIZATION:NUMBER:HASH; may be given several times.
+        #[arg(long)]
+        anchor: Vec<Anchor>,
+        /// Prints the end of each chain, to be kept elsewhere.
+        #[arg(long)]
+        anchors: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Makes somebody an operator of the platform.
+    Promote {
+        /// The address that she signs in with.
+        email: String,
+    },
+    /// Ends somebody's sessions and lets her in no more.
+    Suspend {
+        /// The address that she signs in with.
+        email: String,
+        /// Why; she is told.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Lets somebody in again.
+    Resume {
+        /// The address that she signs in with.
+        email: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -62,6 +122,30 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Serve => run(config),
+        Command::Admin { what } => administer(config, what),
+    }
+}
+
+fn administer(config: Config, what: AdminCommand) -> ExitCode {
+    log(&config);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => return fail(&format!("The program can't start: {why}.")),
+    };
+    let done = runtime.block_on(async {
+        match what {
+            AdminCommand::Audit { what: AuditCommand::Verify { organization, anchor, anchors } } => {
+                command::verify(config, organization, &anchor, anchors).await
+            }
+            AdminCommand::User { what: UserCommand::Promote { email } } => command::promote(config, &email).await,
+            AdminCommand::User { what: UserCommand::Suspend { email, reason } } => command::suspend(config, &email, &reason).await,
+            AdminCommand::User { what: UserCommand::Resume { email } } => command::resume(config, &email).await,
+        }
+    });
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => fail(&why.to_string()),
     }
 }
 

@@ -1,13 +1,18 @@
 //! The start-up of `skypanel serve`, and its end: the panel is made, its loops run, its doors open, and on the first signal everything
 //! ends in order: doors close, open streams end, deployments under way are left for whoever starts next.
 use crate::{
-    accounts::server::service as accounts,
+    accounts::server::{service as accounts, task as sessions},
+    audit::server::{service as audit, streams::task as audit_streams},
     clusters::server::{observe, service as clusters, task as provide},
     deployments::server::{converge, garbage, routes, task as queue},
     doors,
     edge::{Edge, EdgeConfig, EdgeHandle},
     error::{Error, Result},
-    platform::{clock::SystemClock, config::Config, db::Db, fault::Because, panel::Panel, secrets::Secrets, swarms::Swarms, tasks},
+    mail::server::{bounces, task as mail},
+    platform::{
+        clock::SystemClock, config::Config, db::Db, fault::Because, limits, panel::Panel, reports, secrets::Secrets, swarms::Swarms, tasks,
+    },
+    reports::server::task as faults,
     swarm::{
         SwarmError,
         docker::{Began, Endpoint, Engine, Tls},
@@ -33,6 +38,8 @@ pub async fn open(config: Config) -> Result<Arc<Panel>> {
     let edge = edge(&config)?;
     let panel = Panel::new(config, db, Arc::new(SystemClock), secrets, Swarms::default(), Some(edge));
     panel.hold(lock);
+    audit::adopt(&panel).await?;
+    reports::collect(&panel);
     if let Err(why) = crate::git::check().await {
         tracing::warn!("repositories can't be read: {why}");
     }
@@ -99,6 +106,15 @@ pub fn run_loops(panel: &Arc<Panel>) -> JoinSet<()> {
     loops.spawn(tasks::run(p.clone(), "applications", seconds(20), millis(200), |p| &p.wake.converge, converge::pass));
     loops.spawn(tasks::run(p.clone(), "clusters", seconds(60), millis(200), |p| &p.wake.clusters, provide::pass));
     loops.spawn(tasks::run(p.clone(), "images", seconds(600), millis(200), |p| &p.wake.garbage, garbage::pass));
+    loops.spawn(tasks::run(p.clone(), "sessions", seconds(30), millis(200), |p| &p.wake.sessions, sessions::pass));
+    loops.spawn(tasks::run(p.clone(), "mail", seconds(5), millis(200), |p| &p.wake.mail, mail::pass));
+    loops.spawn(tasks::run(p.clone(), "bounces", seconds(15), millis(200), |p| &p.wake.bounces, bounces::pass));
+    loops.spawn(tasks::run(p.clone(), "faults", seconds(3_600), millis(500), |p| &p.wake.reports, faults::pass));
+    if !panel.config.database().starts_with("sqlite:") {
+        // Nobody else works on an embedded database.
+        loops.spawn(tasks::run(p.clone(), "limits", limits::EVERY, millis(0), |p| &p.wake.limits, limits::exchange));
+    }
+    loops.spawn(tasks::run(p.clone(), "audit streams", seconds(5), millis(100), |p| &p.wake.audit, audit_streams::pass));
     loops.spawn(observe::listen(p.clone()));
     loops.spawn(queue::run(p));
     loops
@@ -112,6 +128,7 @@ pub async fn serve(config: Config, options: LeptosOptions) -> Result<()> {
     if panel.config.database().starts_with("sqlite:") {
         queue::take_over_all(&panel).await?;
         garbage::after_crash(&panel).await?;
+        mail::take_over_all(&panel).await?;
     }
     let address = panel.config.panel.listen;
     let listener = tokio::net::TcpListener::bind(address).await;
@@ -138,6 +155,7 @@ pub async fn serve(config: Config, options: LeptosOptions) -> Result<()> {
     }
     panel.stop.cancel();
     tokio::time::timeout(GRACE, async { while loops.join_next().await.is_some() {} }).await.ok();
+    panel.smtp.close().await;
     if let Some(edge) = &panel.edge {
         edge.stop().await;
     }

@@ -1,11 +1,26 @@
 //! The document around every page, and the site map on one screen. Pages are rendered in one piece (`SsrMode::Async`), so that
 //! their status is right and they read well if wasm never comes.
 use crate::{
-    accounts::ui::{SetUp, SignIn, SignUp},
+    accounts::ui::{
+        ForgotPassword, ProfilePage, ResetPassword, SecondFactor, Security, SessionsPage, SetUp, SignIn, SignUp, VerifyBanner, VerifyEmail,
+        factors::{LinkPage, PasskeyPage, RecoveryPage},
+    },
+    admin::ui::{
+        AdminAnnouncement, AdminAnnouncements, AdminFeatures, AdminOrganizationPage, AdminOrganizations, AdminOverview, AdminUserPage,
+        AdminUsers,
+    },
     apps::ui::{Applications, Environment, Logs, NewApplication, Settings},
+    audit::ui::{ActivityPage, AuditStreams},
     deployments::ui::{DeploymentPage, History, Overview},
     error::{Error, Thing},
-    kit::{AppShell, Brand, ErrorPanel, Theme, Viewer},
+    keys::ui::ApiKeys,
+    kit::{AppShell, Banners, Brand, ErrorPanel, Theme, Viewer},
+    mail::ui::{MailList, MailMessage, MailSuppressions, MailTemplatePage, MailTemplates},
+    orgs::ui::{
+        Invitations, InviteMember, Join, MemberPage, Members, NewOrganization, NewRole, OrganizationOverview, OrganizationSettings,
+        Organizations, RolePage, Roles,
+    },
+    reports::ui::{ErrorReportPage, ErrorReports},
 };
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
@@ -66,10 +81,24 @@ pub fn Site() -> impl IntoView {
             <Routes fallback=NotFound>
                 <Route path=path!("/") view=|| view! { <Redirect path="/applications"/> } ssr=mode.clone()/>
                 <Route path=path!("/sign-in") view=SignIn ssr=mode.clone()/>
+                <Route path=path!("/sign-in/second-factor") view=SecondFactor ssr=mode.clone()/>
+                <Route path=path!("/forgot-password") view=ForgotPassword ssr=mode.clone()/>
+                <Route path=path!("/reset-password/:token") view=ResetPassword ssr=mode.clone()/>
+                <Route path=path!("/verify-email/:token") view=VerifyEmail ssr=mode.clone()/>
                 <Route path=path!("/sign-up") view=SignUp ssr=mode.clone()/>
                 <Route path=path!("/setup/:token") view=SetUp ssr=mode.clone()/>
+                <Route path=path!("/invitations/:token") view=Join ssr=mode.clone()/>
                 <ParentRoute path=path!("") view=Inside ssr=mode.clone()>
                     <Route path=path!("/kit") view=Kit ssr=mode.clone()/>
+                    <Route path=path!("/account/api-keys") view=ApiKeys ssr=mode.clone()/>
+                    <Route path=path!("/account") view=ProfilePage ssr=mode.clone()/>
+                    <Route path=path!("/account/security") view=Security ssr=mode.clone()/>
+                    <Route path=path!("/account/sessions") view=SessionsPage ssr=mode.clone()/>
+                    <Route path=path!("/account/security/recovery-codes") view=RecoveryPage ssr=mode.clone()/>
+                    <Route path=path!("/account/security/passkeys/:id") view=PasskeyPage ssr=mode.clone()/>
+                    <Route path=path!("/account/security/link/:token") view=LinkPage ssr=mode.clone()/>
+                    <Route path=path!("/admin/errors") view=ErrorReports ssr=mode.clone()/>
+                    <Route path=path!("/admin/errors/:id") view=ErrorReportPage ssr=mode.clone()/>
                     <Route path=path!("/applications") view=Applications ssr=mode.clone()/>
                     <Route path=path!("/applications/new") view=NewApplication ssr=mode.clone()/>
                     <Route path=path!("/applications/:id") view=Overview ssr=mode.clone()/>
@@ -77,6 +106,32 @@ pub fn Site() -> impl IntoView {
                     <Route path=path!("/applications/:id/logs") view=Logs ssr=mode.clone()/>
                     <Route path=path!("/applications/:id/environment") view=Environment ssr=mode.clone()/>
                     <Route path=path!("/applications/:id/settings") view=Settings ssr=mode.clone()/>
+                    <Route path=path!("/organizations") view=Organizations ssr=mode.clone()/>
+                    <Route path=path!("/organizations/new") view=NewOrganization ssr=mode.clone()/>
+                    <Route path=path!("/organization") view=OrganizationOverview ssr=mode.clone()/>
+                    <Route path=path!("/organization/members") view=Members ssr=mode.clone()/>
+                    <Route path=path!("/organization/members/invite") view=InviteMember ssr=mode.clone()/>
+                    <Route path=path!("/organization/members/:id") view=MemberPage ssr=mode.clone()/>
+                    <Route path=path!("/organization/invitations") view=Invitations ssr=mode.clone()/>
+                    <Route path=path!("/organization/roles") view=Roles ssr=mode.clone()/>
+                    <Route path=path!("/organization/roles/new") view=NewRole ssr=mode.clone()/>
+                    <Route path=path!("/organization/roles/:id") view=RolePage ssr=mode.clone()/>
+                    <Route path=path!("/organization/settings") view=OrganizationSettings ssr=mode.clone()/>
+                    <Route path=path!("/admin/mail") view=MailList ssr=mode.clone()/>
+                    <Route path=path!("/admin/mail/messages/:id") view=MailMessage ssr=mode.clone()/>
+                    <Route path=path!("/admin/mail/templates") view=MailTemplates ssr=mode.clone()/>
+                    <Route path=path!("/admin/mail/templates/:kind") view=MailTemplatePage ssr=mode.clone()/>
+                    <Route path=path!("/admin/mail/suppressions") view=MailSuppressions ssr=mode.clone()/>
+                    <Route path=path!("/organization/activity") view=ActivityPage ssr=mode.clone()/>
+                    <Route path=path!("/organization/activity/streams") view=AuditStreams ssr=mode.clone()/>
+                    <Route path=path!("/admin") view=AdminOverview ssr=mode.clone()/>
+                    <Route path=path!("/admin/users") view=AdminUsers ssr=mode.clone()/>
+                    <Route path=path!("/admin/users/:id") view=AdminUserPage ssr=mode.clone()/>
+                    <Route path=path!("/admin/organizations") view=AdminOrganizations ssr=mode.clone()/>
+                    <Route path=path!("/admin/organizations/:id") view=AdminOrganizationPage ssr=mode.clone()/>
+                    <Route path=path!("/admin/announcements") view=AdminAnnouncements ssr=mode.clone()/>
+                    <Route path=path!("/admin/announcements/:id") view=AdminAnnouncement ssr=mode.clone()/>
+                    <Route path=path!("/admin/features") view=AdminFeatures ssr=mode.clone()/>
                     <Route path=path!("/deployments/:id") view=DeploymentPage ssr=mode/>
                 </ParentRoute>
             </Routes>
@@ -84,11 +139,21 @@ pub fn Site() -> impl IntoView {
     }
 }
 
+/// The places one can go.
+fn places() -> Vec<(&'static str, &'static str)> {
+    let mut all = vec![("Applications", "/applications"), ("Organization", "/organization")];
+    if use_context::<Banners>().is_some_and(|banners| banners.is_operator) {
+        all.push(("Admin", "/admin"));
+    }
+    all
+}
+
 /// The frame of whoever is signed in.
 #[component]
 fn Inside() -> impl IntoView {
     view! {
-        <AppShell nav=vec![("Applications", "/applications")]>
+        <AppShell nav=places()>
+            <VerifyBanner/>
             <Outlet/>
         </AppShell>
     }
@@ -109,7 +174,7 @@ fn Kit() -> impl IntoView {
 fn NotFound() -> impl IntoView {
     let panel = || view! { <ErrorPanel error=Error::NotFound(Thing::Page)/> };
     match use_context::<Viewer>() {
-        Some(_) => view! { <AppShell nav=vec![("Applications", "/applications")]>{panel()}</AppShell> }.into_any(),
+        Some(_) => view! { <AppShell nav=places()>{panel()}</AppShell> }.into_any(),
         None => view! { <main>{panel()}</main> }.into_any(),
     }
 }

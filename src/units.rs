@@ -112,6 +112,27 @@ impl fmt::Display for MilliCpu {
     }
 }
 
+/// Replicas that can be asked for at most, whatever the plan says.
+pub const MAX_REPLICAS: u32 = 100;
+
+/// CPU of one replica: 0.05 to 16 cores.
+pub fn check_cpu(millis: u32) -> Result<MilliCpu, &'static str> {
+    if (50..=16_000).contains(&millis) {
+        Ok(MilliCpu(millis))
+    } else {
+        Err("A replica may have 0.05 to 16 CPUs (50 to 16000 thousandths).")
+    }
+}
+
+/// Memory of one replica: 16 MiB to 64 GiB.
+pub fn check_memory(bytes: u64) -> Result<Bytes, &'static str> {
+    if (Bytes::mib(16).0..=Bytes::mib(65_536).0).contains(&bytes) {
+        Ok(Bytes(bytes))
+    } else {
+        Err("A replica may have 16 MiB to 64 GiB of memory.")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ mod m0008_organizations;
 mod m0009_audit;
 mod m0010_keys;
 mod m0011_admin;
+mod m0012_factors;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_audit::Step),
             Box::new(m0010_keys::Step),
             Box::new(m0011_admin::Step),
+            Box::new(m0012_factors::Step),
         ]
     }
 }

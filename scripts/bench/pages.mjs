@@ -3,7 +3,7 @@ import { startPanel } from '../../end2end/harness.mjs';
 import { Api } from '../../end2end/api.mjs';
 import { bench, load } from './bench.mjs';
 
-const panel = await startPanel({ app: process.argv[2], swarm: 'fake' });
+const panel = await startPanel({ app: process.argv[2], swarm: 'fake', env: { SKYPANEL_LIMITS__ENABLED: 'false' } });
 try {
   const api = await Api.firstAdministrator(panel);
   for (let n = 1; n <= 50; n += 1) await api.createApplication({ name: `shop-${n}`, image: 'busybox:latest' });

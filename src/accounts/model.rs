@@ -7,6 +7,13 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
+pub mod factors;
+mod forms;
+mod session;
+
+pub use forms::*;
+pub use session::*;
+
 /// An e-mail address: stored and compared in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -143,6 +150,20 @@ pub struct NewUser {
     pub password: Password,
 }
 
+/// Somebody whom a provider of sign-ins brings: without a password.
+#[derive(Debug, Clone)]
+pub struct NewPerson {
+    pub name: String,
+    pub email: Email,
+    /// The provider says that the address is hers.
+    pub verified: bool,
+}
+
+/// A name for somebody of whom only the address is known.
+pub fn first_name_of_address(email: &Email) -> String {
+    email.as_str().split('@').next().unwrap_or_default().to_string()
+}
+
 impl SignUpForm {
     /// Parses every field; all that are wrong are told at once.
     pub fn parse(&self) -> Result<NewUser> {
@@ -165,6 +186,9 @@ impl SignUpForm {
 pub struct SignInForm {
     pub email: String,
     pub password: String,
+    /// A code of the second factor, or a recovery code; needed where the account has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<String>,
 }
 
 /// Who is signed in, and where.

@@ -1,4 +1,8 @@
-//! The audit trail: who did what, on what, from where. A line is written in the transaction of the deed, so that there is
-//! never one without the other.
+//! The audit trail: who did what, on what, from where, by which credential. A line is written in the transaction of the deed, so that
+//! there is never one without the other, and is chained to the line before it, so that one that was altered or removed is found.
+pub mod fns;
+pub mod model;
+pub mod ui;
+
 #[cfg(feature = "ssr")]
 pub mod server;

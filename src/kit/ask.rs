@@ -15,7 +15,8 @@ pub fn Ask(
     /// Its picture.
     icon: Icon,
     /// The permission that it takes.
-    needs: Action,
+    #[prop(optional, into)]
+    needs: Option<Action>,
     /// What will happen, in a sentence or two.
     #[prop(into)]
     text: String,
@@ -33,7 +34,7 @@ pub fn Ask(
     hidden: Vec<(&'static str, String)>,
 ) -> impl IntoView {
     let class = Look::Plain.class(small);
-    if let Err(why) = may(needs) {
+    if let Some(why) = needs.and_then(|action| may(action).err()) {
         return view! {
             <button type="button" class=class disabled title=why data-control>{Icon::Lock.view()} {words}</button>
         }

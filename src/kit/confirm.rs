@@ -6,7 +6,7 @@ use super::{
     request::may,
 };
 use crate::rights::Action;
-use leptos::prelude::*;
+use leptos::{children::ViewFnOnce, prelude::*};
 
 /// The last box of a page.
 #[component]
@@ -42,6 +42,9 @@ pub fn ConfirmByName(
     /// The permission that it takes.
     #[prop(optional, into)]
     needs: Option<Action>,
+    /// Fields above the name.
+    #[prop(optional, into)]
+    more: ViewFnOnce,
 ) -> impl IntoView {
     if let Some(why) = needs.and_then(|action| may(action).err()) {
         return view! {
@@ -65,6 +68,7 @@ pub fn ConfirmByName(
             </summary>
             <div class="px-5 pb-5">
                 <Form action=action hidden=hidden class="flex max-w-md flex-col gap-3">
+                    {more.run()}
                     <NameAgain name=name/>
                     <div><SubmitButton look=Look::Danger confirmed=true>{button}</SubmitButton></div>
                 </Form>

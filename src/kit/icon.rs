@@ -32,7 +32,10 @@ pub enum Icon {
     Moon,
     Monitor,
     SignOut,
+    Person,
     Lock,
+    People,
+    Mail,
 }
 
 impl Icon {
@@ -79,6 +82,11 @@ impl Icon {
             Icon::Moon => "M13.5 9.3A5.8 5.8 0 0 1 6.7 2.5a5.8 5.8 0 1 0 6.8 6.8Z",
             Icon::Monitor => "M2 3h12v8H2ZM5.5 13.5h5M8 11v2.5",
             Icon::SignOut => "M6 2.5H3v11h3M7 8h6.5M10.8 5.2 13.6 8l-2.8 2.8",
+            Icon::Person => "M8 2.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6ZM2.8 13.8c.5-2.6 2.6-4 5.2-4s4.7 1.4 5.2 4",
+            Icon::People => {
+                "M6 2.8a2.4 2.4 0 1 0 0 4.8 2.4 2.4 0 0 0 0-4.8ZM1.8 13.2c.2-2.4 1.9-3.8 4.2-3.8s4 1.4 4.2 3.8M10.5 3a2.3 2.3 0 0 1 0 4.4M12 9.7c1.4.5 2.1 1.8 2.2 3.5"
+            }
+            Icon::Mail => "M2 3.8h12v8.4H2ZM2.4 4.4 8 8.8l5.6-4.4",
             Icon::Lock => "M3.5 7.2h9v6.3h-9ZM5.2 7V5.2a2.8 2.8 0 0 1 5.6 0V7",
         }
     }

@@ -2,6 +2,7 @@
 //! browser. The kit knows no feature: it takes words, tones and addresses. How it looks is decided in `style/main.css`, whose
 //! tokens are the only colours and sizes that exist; a class string that comes a third time becomes a component here.
 mod ask;
+mod banner;
 mod button;
 mod card;
 mod confirm;
@@ -26,6 +27,7 @@ pub mod tail;
 mod theme;
 
 pub use ask::*;
+pub use banner::*;
 pub use button::*;
 pub use card::*;
 pub use confirm::*;

@@ -2,10 +2,12 @@
 //! missing (in the gallery, in a test), and then a page shows what a stranger sees.
 use crate::{
     error::Error,
+    id::AppId,
     rights::{Action, Permissions},
     units::Timestamp,
 };
-use leptos::prelude::*;
+use leptos::{context::Provider, prelude::*};
+use std::{collections::HashMap, sync::Arc};
 
 /// The token that each form carries back.
 #[derive(Debug, Clone)]
@@ -41,12 +43,26 @@ pub struct Viewer {
     pub others: Vec<(String, String)>,
 }
 
+/// The address of whoever looks, while it is not proven.
+#[derive(Debug, Clone)]
+pub struct Unverified(pub String);
+
 /// What whoever looks may do here. The pages of one application put a narrower or wider one over the organization's.
 #[derive(Debug, Clone)]
 pub struct Rights {
     /// The role's name for people.
     pub role: String,
     pub permissions: Permissions,
+    /// What may be done with single applications beside that.
+    pub on_apps: Arc<HashMap<AppId, Permissions>>,
+}
+
+impl Rights {
+    /// What may be done with one application.
+    pub fn on(&self, app: &AppId) -> Rights {
+        let more = self.on_apps.get(app).copied().unwrap_or_default();
+        Rights { permissions: self.permissions.or(more), ..self.clone() }
+    }
 }
 
 /// Light, dark, or what the system says.
@@ -100,8 +116,65 @@ impl Flash {
     pub const CREATED: &str = "created";
     /// It was deleted.
     pub const DELETED: &str = "deleted";
+    /// Somebody or something was suspended.
+    pub const SUSPENDED: &str = "suspended";
+    /// It was resumed.
+    pub const RESUMED: &str = "resumed";
+    /// It was sent to try whether it arrives.
+    pub const TRIED: &str = "tried";
+    /// It was removed.
+    pub const TAKEN_AWAY: &str = "taken-away";
     /// A deployment will be ended.
     pub const CANCELLED: &str = "cancelled";
+
+    /// A mail with a link is on its way.
+    pub const LINK_SENT: &str = "link-sent";
+    /// A mail is on its way if there is such an account.
+    pub const RESET_SENT: &str = "reset-sent";
+    /// An address was proven.
+    pub const ADDRESS_CONFIRMED: &str = "address-confirmed";
+    /// There is a new password.
+    pub const PASSWORD_CHANGED: &str = "password-changed";
+    /// Somebody was signed out elsewhere.
+    pub const SESSION_ENDED: &str = "session-ended";
+    /// An organization was made.
+    pub const FOUNDED: &str = "founded";
+    /// An organization was left.
+    pub const LEFT: &str = "left";
+    /// An organization was handed over.
+    pub const TRANSFERRED: &str = "transferred";
+    /// An organization was deleted.
+    pub const DISSOLVED: &str = "dissolved";
+    /// Members were changed.
+    pub const MEMBERS: &str = "members";
+    /// Members were removed.
+    pub const REMOVED: &str = "removed";
+    /// A role was made or changed.
+    pub const ROLE: &str = "role";
+    /// A role was deleted.
+    pub const NO_ROLE: &str = "no-role";
+    /// An invitation is on its way.
+    pub const INVITED: &str = "invited";
+    /// An invitation was made, and no mail can be sent.
+    pub const NOT_MAILED: &str = "not-mailed";
+    /// An invitation was taken back.
+    pub const TAKEN_BACK: &str = "taken-back";
+    /// An invitation was declined.
+    pub const DECLINED: &str = "declined";
+    /// Somebody joined an organization.
+    pub const JOINED: &str = "joined";
+    /// Grants were changed.
+    pub const GRANTS: &str = "grants";
+    /// A message will be sent once more.
+    pub const MAIL_RETRIED: &str = "mail_retried";
+    /// A message was ended.
+    pub const MAIL_ENDED: &str = "mail_ended";
+    /// A test mail was put into the outbox.
+    pub const TEST_MAIL: &str = "test_mail";
+    /// An address gets mail again.
+    pub const SUPPRESSION_LIFTED: &str = "suppression_lifted";
+    /// A key of the API was revoked.
+    pub const KEY_REVOKED: &str = "key-revoked";
 
     /// Reads a `Cookie` header.
     pub fn of_cookies(header: &str) -> Option<Flash> {
@@ -114,7 +187,37 @@ impl Flash {
             Self::STARTED => "The application is being started.",
             Self::CREATED => "The application was created. Deploy it to put it online.",
             Self::DELETED => "The application was deleted.",
+            Self::KEY_REVOKED => "The key was revoked. Whatever uses it is refused from now on.",
+            Self::SUSPENDED => "Suspended.",
+            Self::RESUMED => "Resumed.",
+            Self::TRIED => "The test arrived.",
+            Self::TAKEN_AWAY => "Removed.",
             Self::CANCELLED => "The deployment is being cancelled. What visitors see stays as it is.",
+            Self::LINK_SENT => "A mail with a link is on its way. Follow it to confirm the address.",
+            Self::RESET_SENT => "If there is an account with this address, a link to a new password is on its way to it.",
+            Self::ADDRESS_CONFIRMED => "The address is confirmed.",
+            Self::PASSWORD_CHANGED => "The password was changed.",
+            Self::SESSION_ENDED => "Signed out there.",
+            Self::FOUNDED => "The organization was created, and you work in it now.",
+            Self::LEFT => "You left the organization.",
+            Self::TRANSFERRED => "The organization has a new owner. You are an admin now.",
+            Self::DISSOLVED => "The organization was deleted.",
+            Self::MEMBERS => "The roles were changed.",
+            Self::REMOVED => "They are no members any more.",
+            Self::ROLE => "The role was saved.",
+            Self::NO_ROLE => "The role was deleted.",
+            Self::INVITED => "The invitation is on its way.",
+            Self::NOT_MAILED => {
+                "The invitation stands, but no mail was sent: earlier mail to this address came back. Check the address, or ask the operator."
+            }
+            Self::TAKEN_BACK => "The invitation was taken back; its link no longer works.",
+            Self::DECLINED => "You declined the invitation.",
+            Self::JOINED => "Welcome. You are a member now.",
+            Self::GRANTS => "What the member may do with single applications was changed.",
+            Self::MAIL_RETRIED => "The message will be sent once more.",
+            Self::MAIL_ENDED => "The message was ended. Nobody gets it.",
+            Self::TEST_MAIL => "The message waits to be sent to your address.",
+            Self::SUPPRESSION_LIFTED => "The address gets mail again.",
             _ => return None,
         }))
     }
@@ -127,6 +230,19 @@ pub fn may(action: Action) -> Result<(), String> {
             Err(format!("Your role here, {}, does not include “{action}”. Ask an owner or admin.", rights.role))
         }
         _ => Ok(()),
+    }
+}
+
+/// Puts the rights on one application over the organization's: what is locked in here goes by them.
+#[component]
+pub fn OnApp(
+    /// The application.
+    id: AppId,
+    children: Children,
+) -> impl IntoView {
+    match use_context::<Rights>() {
+        Some(rights) => view! { <Provider value=rights.on(&id)>{children()}</Provider> }.into_any(),
+        None => children().into_any(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The frame around the pages: a header with the product, the organization, the places one can go and the account; and a quiet
 //! sheet for those who are not signed in. Menus are `<details>`: they open without a script.
-use super::{Brand, Form, Icon, Mark, ThemeSwitch, Viewer};
+use super::{Brand, Flash, Form, Icon, Mark, Notice, ThemeSwitch, Tone, Viewer};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
@@ -17,7 +17,7 @@ pub fn AppShell(
     let links = nav
         .into_iter()
         .map(|(name, href)| {
-            let here = path.starts_with(href).then_some("page");
+            let here = path.strip_prefix(href).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')).then_some("page");
             view! {
                 <a
                     href=href aria-current=here
@@ -44,6 +44,7 @@ pub fn AppShell(
                 {viewer.map(|viewer| view! { <Account viewer=viewer/> })}
             </div>
         </header>
+        <super::BannerBar/>
         <main id="main" tabindex="-1" class="outline-none">{children()}</main>
     }
 }
@@ -74,6 +75,7 @@ pub fn AuthShell(
                     {(!text.is_empty()).then(|| view! { <p class="text-muted">{text}</p> })}
                 </div>
                 <super::PostedNotice brief=true/>
+                {use_context::<Flash>().map(|flash| view! { <Notice tone=Tone::Good>{flash.0}</Notice> })}
                 {children()}
             </main>
             <div class="mt-5 text-center text-muted">{below.run()}</div>
@@ -99,13 +101,11 @@ const ITEM: &str = "flex h-8 w-full items-center gap-2.5 rounded-control px-2.5 
 
 #[component]
 fn Organizations(viewer: Viewer) -> impl IntoView {
-    if viewer.others.is_empty() {
-        return view! { <span class="max-w-40 truncate font-medium">{viewer.organization}</span> }.into_any();
-    }
+    let switch = if viewer.others.is_empty() { "Organization" } else { "Switch organization" };
     let others = viewer
         .others
         .into_iter()
-        .map(|(name, value)| view! { <button name="organization" value=value class=ITEM data-control>{name}</button> })
+        .map(|(name, value)| view! { <button name="organization" value=value class=ITEM data-control><span class="truncate">{name}</span></button> })
         .collect_view();
     view! {
         <details name="menu" class="relative">
@@ -113,13 +113,15 @@ fn Organizations(viewer: Viewer) -> impl IntoView {
                 <span class="max-w-40 truncate">{viewer.organization.clone()}</span> <span class="text-faint">{Icon::Updown.view()}</span>
             </summary>
             <div class=format!("{MENU} left-0") data-menu>
-                <p class="px-2.5 pt-1 pb-1.5 text-small text-muted">"Switch organization"</p>
-                <p class=format!("{ITEM} font-medium") aria-current="true">{viewer.organization} <span class="ml-auto text-muted">{Icon::Check.view()}</span></p>
-                <Form action="switch_organization" class="flex flex-col">{others}</Form>
+                <p class="px-2.5 pt-1 pb-1.5 text-small text-muted">{switch}</p>
+                <p class=format!("{ITEM} font-medium") aria-current="true"><span class="truncate">{viewer.organization}</span> <span class="ml-auto text-muted">{Icon::Check.view()}</span></p>
+                <Form action="switch_organization" class="flex max-h-64 flex-col overflow-y-auto">{others}</Form>
+                <hr class="-mx-1.5 my-1.5 border-line"/>
+                <a href="/organizations" class=ITEM data-control>"All organizations"</a>
+                <a href="/organizations/new" class=ITEM data-control>"New organization"</a>
             </div>
         </details>
     }
-    .into_any()
 }
 
 #[component]
@@ -134,8 +136,12 @@ fn Account(viewer: Viewer) -> impl IntoView {
                 <div class="flex flex-col px-2.5 pt-1.5 pb-2.5">
                     <span class="truncate font-medium">{viewer.name}</span> <span class="truncate text-small text-muted">{viewer.email}</span>
                 </div>
+                <a href="/account" class=ITEM data-control><span class="text-muted">{Icon::Person.view()}</span> "Account"</a>
+                <hr class="-mx-1.5 my-1.5 border-line"/>
                 <ThemeSwitch/>
                 <hr class="-mx-1.5 my-1.5 border-line"/>
+                <a href="/account/api-keys" class=ITEM data-control><span class="text-muted">{Icon::Lock.view()}</span> "API keys"</a>
+                <a href="/api/docs" class=ITEM rel="external" data-control><span class="text-muted">{Icon::External.view()}</span> "API reference"</a>
                 <Form action="sign_out" class="flex flex-col">
                     <button class=ITEM data-control><span class="text-muted">{Icon::SignOut.view()}</span> "Sign out"</button>
                 </Form>

@@ -1,34 +1,23 @@
 //! The conventions of the REST API: the envelope of answers and refusals, bodies and queries that name the field that is wrong,
-//! pages of lists, waiting, and idempotency keys.
+//! pages of lists, and waiting.
 use crate::{
     error::{Error, FieldError, Result},
     id::NotAnId,
-    platform::{
-        ctx::Visitor,
-        db::{is_taken, tables::idempotency_key},
-        fault::Because,
-        fresh,
-    },
 };
 use axum::{
     Json,
     body::{Body, Bytes, to_bytes},
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
-    middleware::Next,
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ExprTrait, sea_query::Expr};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::time::Duration;
 use utoipa::ToSchema;
 
 /// The largest body that the API takes.
 pub const MAX_BODY: usize = 1024 * 1024;
-/// How long an idempotency key is remembered.
-const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
-/// How long a request may be under way before its key may be used again.
-const UNDER_WAY: Duration = Duration::from_secs(300);
 
 /// A refusal on its way out; the outermost layer gives it its envelope and the request's id.
 #[derive(Debug, Clone)]
@@ -50,6 +39,7 @@ impl IntoResponse for Refusal {
 
 /// `{ "success": false, … }`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Refused)]
 pub struct Failure {
     pub success: bool,
     pub error: FailureBody,
@@ -100,7 +90,7 @@ impl Refusal {
         let status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(Failure { success: false, error, request_id: request_id.into() })).into_response();
         let retry_after = match why {
-            Error::RateLimited { retry_after } => Some(*retry_after),
+            Error::RateLimited { retry_after } | Error::UnknownDevice { retry_after } => Some(*retry_after),
             Error::Unavailable(_) => Some(5),
             _ => None,
         };
@@ -211,15 +201,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_string();
+        check_kind(request.headers())?;
         let bytes = read(request.into_body()).await?;
         // An empty body stands for an empty object: every field of some requests may be left out.
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        // curl calls whatever it sends with -d a form; what another site could make a browser send was refused before.
-        let known = ["", "application/json", "application/x-www-form-urlencoded"];
-        if !known.contains(&kind.split(';').next().unwrap_or_default().trim()) {
-            return Err(Error::invalid("body", "Send JSON, with Content-Type: application/json.").into());
-        }
         // The parser would take an array for an object, field by field.
         if bytes.trim_ascii_start().starts_with(b"[") {
             return Err(Error::invalid("body", "Send a JSON object.").into());
@@ -227,17 +212,65 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
         let mut parser = serde_json::Deserializer::from_slice(bytes);
         let parsed = serde_path_to_error::deserialize(&mut parser).map_err(|why| wrong(&why.path().to_string(), why.inner()))?;
         parser.end().map_err(|why| wrong("body", &why))?;
+        no_nul(bytes)?;
         Ok(Input(parsed))
     }
+}
+
+/// Refuses what is not JSON in UTF-8 as it stands.
+fn check_kind(headers: &HeaderMap) -> Result<()> {
+    let of = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?").to_ascii_lowercase()).unwrap_or_default();
+    let (kind, encoding) = (of(header::CONTENT_TYPE), of(header::CONTENT_ENCODING));
+    let mut parts = kind.split(';').map(str::trim);
+    // curl calls whatever it sends with -d a form; what another site could make a browser send was refused before.
+    if !["", "application/json", "application/x-www-form-urlencoded"].contains(&parts.next().unwrap_or_default()) {
+        return Err(Error::invalid("body", "Send JSON, with Content-Type: application/json."));
+    }
+    let charset = parts.find_map(|part| part.strip_prefix("charset=")).map(|name| name.trim_matches('"'));
+    if charset.is_some_and(|name| !["utf-8", "utf8", "us-ascii"].contains(&name)) {
+        return Err(Error::invalid("body", "Send the JSON in UTF-8."));
+    }
+    if !["", "identity"].contains(&encoding.as_str()) {
+        return Err(Error::invalid("body", "Send the body as it is, without Content-Encoding."));
+    }
+    Ok(())
+}
+
+/// Refuses strings with a NUL, which no text column of PostgreSQL takes, and names where each stands.
+fn no_nul(bytes: &[u8]) -> Result<()> {
+    if !bytes.windows(6).any(|six| six == b"\\u0000") {
+        return Ok(());
+    }
+    fn walk(value: &serde_json::Value, path: String, fields: &mut crate::error::Fields) {
+        match value {
+            serde_json::Value::String(text) if text.contains('\0') => fields.refuse(&path, "Text can’t hold a NUL character. Take it out."),
+            serde_json::Value::Array(all) => all.iter().enumerate().for_each(|(at, one)| walk(one, format!("{path}[{at}]"), fields)),
+            serde_json::Value::Object(all) => all.iter().for_each(|(name, one)| {
+                let dot = if path.is_empty() { "" } else { "." };
+                let shown = name.replace('\0', "\u{fffd}");
+                if shown != *name {
+                    fields.refuse(&path, "A name can’t hold a NUL character. Take it out.");
+                }
+                walk(one, format!("{path}{dot}{shown}"), fields);
+            }),
+            _ => {}
+        }
+    }
+    let mut fields = crate::error::Fields::default();
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        walk(&value, String::new(), &mut fields);
+    }
+    fields.done()
 }
 
 fn wrong(path: &str, why: &serde_json::Error) -> Error {
     let said = why.to_string();
     let said = said.split(" at line ").next().unwrap_or_default();
     let unknown = said.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    let twice = said.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next());
     let broken = why.is_syntax() || why.is_eof();
     // A path ends in `?` where the parser did not get as far as the name.
-    let field = match (path.trim_end_matches(['.', '?']), unknown) {
+    let field = match (path.trim_end_matches(['.', '?']), unknown.or(twice)) {
         _ if broken => "body".to_string(),
         ("", Some(name)) => name.to_string(),
         ("", None) => "body".into(),
@@ -269,13 +302,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let parser = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()));
         serde_path_to_error::deserialize(parser).map(Asked).map_err(|why| {
-            let field = match why.path().to_string().as_str() {
-                "." | "" => "query".to_string(),
-                path => path.to_string(),
-            };
-            Error::invalid(field, format!("The query can't be read: {}.", why.inner())).into()
+            let said = why.inner().to_string();
+            let unknown = said.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+            match (why.path().to_string().trim_end_matches(['.', '?']), unknown) {
+                (_, Some(name)) => unknown_parameter(name).into(),
+                ("", None) => Error::invalid("query", format!("The query can’t be read: {said}.")).into(),
+                (path, None) => Error::invalid(path, format!("This can’t be read: {said}.")).into(),
+            }
         })
     }
+}
+
+/// The refusal of a parameter of the query that a route does not know.
+pub fn unknown_parameter(name: &str) -> Error {
+    Error::invalid(name.chars().take(100).collect::<String>(), "There is no such parameter here.")
 }
 
 /// Parses the id in a path; what is no id of this kind is not there.
@@ -289,111 +329,6 @@ pub fn waiting(wait: Option<u64>) -> Result<Option<Duration>> {
         Some(seconds) if seconds > 300 => Err(Error::invalid("wait", "Wait at most 300 seconds, and ask again.")),
         wait => Ok(wait.map(Duration::from_secs)),
     }
-}
-
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// Gives the same answer to the same `Idempotency-Key` and body for a day; another body under the same key is a conflict.
-pub async fn idempotent(visitor: Visitor, request: Request, next: Next) -> Response {
-    let key = request.headers().get(&IDEMPOTENCY_KEY).cloned();
-    match (key, &visitor.who, request.method()) {
-        (Some(key), Some(who), &Method::POST) => match once(&visitor, who, key, request, next).await {
-            Ok(response) => response,
-            Err(why) => Refusal(why).into_response(),
-        },
-        _ => next.run(request).await,
-    }
-}
-
-async fn once(visitor: &Visitor, who: &super::session::Who, key: HeaderValue, request: Request, next: Next) -> Result<Response> {
-    let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
-    let key = key.ok_or_else(|| Error::invalid("Idempotency-Key", "A key has 1 to 255 visible characters."))?;
-    let (parts, body) = request.into_parts();
-    let body = read(body).await?;
-    let asked = fresh::hash(&format!("{}\n{}\n{}\n{}", who.org, parts.method, parts.uri, String::from_utf8_lossy(&body)));
-    let id = (who.user.clone(), fresh::hash(key));
-    if let Some(answer) = begin(visitor, &id, &asked).await? {
-        return Ok(answer);
-    }
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    let (mut parts, body) = response.into_parts();
-    // A refusal gets its envelope here already: it is part of the answer that is remembered.
-    let body = match parts.extensions.remove::<Refusal>() {
-        Some(refusal) => {
-            let (enveloped, body) = refusal.answer(&visitor.origin.request_id).into_parts();
-            parts.headers.extend(enveloped.headers);
-            body
-        }
-        None => body,
-    };
-    let bytes = to_bytes(body, 8 * MAX_BODY).await.because("reading an answer")?;
-    end(visitor, &id, parts.status, &bytes).await?;
-    Ok(Response::from_parts(parts, Body::from(bytes)))
-}
-
-type KeyId = (crate::id::UserId, String);
-
-/// Takes the key, or answers with what was answered before.
-async fn begin(visitor: &Visitor, id: &KeyId, asked: &str) -> Result<Option<Response>> {
-    let (panel, now) = (&visitor.panel, visitor.panel.now());
-    let row = idempotency_key::ActiveModel {
-        user_id: Set(id.0.clone()),
-        key_hash: Set(id.1.clone()),
-        request_hash: Set(asked.into()),
-        status: Set(None),
-        body: Set(None),
-        expires_at: Set(now + UNDER_WAY),
-    };
-    let taken = panel
-        .db
-        .tx(async |tx| {
-            let over = idempotency_key::Entity::delete_many().filter(idempotency_key::Column::ExpiresAt.lte(now));
-            over.exec(tx).await.because("forgetting old keys")?;
-            match idempotency_key::Entity::insert(row).exec_without_returning(tx).await {
-                Err(why) if is_taken(&why) => Err(Error::Conflict(String::new())),
-                done => done.because("taking a key").map(|_| ()),
-            }
-        })
-        .await;
-    match taken {
-        Ok(()) => return Ok(None),
-        Err(Error::Conflict(_)) => {}
-        Err(why) => return Err(why),
-    }
-    let known = idempotency_key::Entity::find_by_id(id.clone()).one(panel.db.read()).await.because("reading a key")?;
-    match known {
-        Some(row) if row.request_hash != asked => Err(Error::Conflict("This Idempotency-Key was used for another request.".into())),
-        Some(idempotency_key::Model { status: Some(status), body: Some(body), .. }) => {
-            let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::OK);
-            let mut headers = HeaderMap::new();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            headers.insert("idempotent-replay", HeaderValue::from_static("true"));
-            Ok(Some((status, headers, body).into_response()))
-        }
-        _ => Err(Error::Conflict("The first request with this Idempotency-Key is still under way.".into())),
-    }
-}
-
-/// Remembers the answer; one of ours that failed is forgotten, so that the caller can try again.
-async fn end(visitor: &Visitor, id: &KeyId, status: StatusCode, body: &[u8]) -> Result<()> {
-    let panel = &visitor.panel;
-    panel
-        .db
-        .tx(async |tx| {
-            if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-                return idempotency_key::Entity::delete_by_id(id.clone()).exec(tx).await.because("forgetting a key").map(|_| ());
-            }
-            let row = idempotency_key::ActiveModel {
-                user_id: Set(id.0.clone()),
-                key_hash: Set(id.1.clone()),
-                status: Set(Some(i64::from(status.as_u16()))),
-                body: Set(Some(String::from_utf8_lossy(body).into_owned())),
-                expires_at: Set(panel.now() + REMEMBERED),
-                ..Default::default()
-            };
-            row.update(tx).await.because("remembering an answer").map(|_| ())
-        })
-        .await
 }
 
 /// `column LIKE %text%` with the text taken literally. A NUL, which PostgreSQL takes in no text, stands in none.

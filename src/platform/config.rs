@@ -12,6 +12,9 @@ use std::{
     time::Duration,
 };
 
+mod mail;
+pub use mail::{BounceConfig, MailConfig, Security, SmtpConfig};
+
 /// Everything that an operator can set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,12 +24,47 @@ pub struct Config {
     /// `postgres://…`; without it the embedded database in `data_dir`.
     pub database_url: Option<String>,
     pub panel: PanelConfig,
+    pub accounts: AccountsConfig,
     pub edge: EdgeConfig,
     pub swarm: SwarmConfig,
     pub deploy: DeployConfig,
     pub git: GitConfig,
     pub registry: Option<RegistryConfig>,
+    /// Providers that people may sign in by.
+    pub oidc: Vec<OidcConfig>,
+    pub brand: BrandConfig,
+    pub mail: MailConfig,
+    pub limits: LimitsConfig,
     pub log: LogConfig,
+}
+
+/// How the operator presents the product, in pages and in mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BrandConfig {
+    pub name: String,
+    /// The colour of buttons and links, `#rrggbb`; ours where there is none.
+    pub accent: Option<String>,
+}
+
+impl Default for BrandConfig {
+    fn default() -> Self {
+        BrandConfig { name: "SkyPanel".into(), accent: None }
+    }
+}
+
+impl BrandConfig {
+    fn check(&self) -> Result<(), String> {
+        let sound = (1..=60).contains(&self.name.trim().chars().count()) && !self.name.chars().any(char::is_control);
+        if !sound {
+            return Err("brand.name: 1 to 60 characters in one line.".into());
+        }
+        let colour = |text: &String| text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        if !self.accent.as_ref().is_none_or(colour) {
+            return Err("brand.accent: a colour like #2563eb.".into());
+        }
+        Ok(())
+    }
 }
 
 /// The pages and the API.
@@ -44,6 +82,17 @@ pub struct PanelConfig {
     pub max_in_flight: usize,
     /// Networks of proxies in front, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+}
+
+/// What is asked of people and their passwords.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccountsConfig {
+    /// Whether nothing is created or deployed before the address is proven. Operators are exempt: they set up the mail.
+    pub require_verified_email: bool,
+    /// A file of SHA-1 hashes of passwords that are known to be stolen, one `HASH:count` a line, ordered by hash. It is searched where
+    /// it lies; nothing is sent anywhere.
+    pub breached_passwords_file: Option<PathBuf>,
 }
 
 /// The reverse proxy in front of the applications.
@@ -125,6 +174,69 @@ pub struct RegistryConfig {
     pub password_file: Option<PathBuf>,
 }
 
+/// A provider of sign-ins by OpenID Connect.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcConfig {
+    /// What stands in addresses and rows: never changed once somebody signed in by it.
+    pub id: String,
+    /// What stands on the button.
+    pub name: String,
+    /// `https://login.example.com`; plain HTTP on this machine only.
+    pub issuer: String,
+    pub client_id: String,
+    /// A file that holds the client's secret; none for a client that is public.
+    pub client_secret_file: Option<PathBuf>,
+    /// What to ask for beside `openid`.
+    #[serde(default = "usual_scopes")]
+    pub scopes: Vec<String>,
+    /// Whether an address that the provider says is verified may sign in to the account that has it, without asking its owner first.
+    #[serde(default)]
+    pub trust_email: bool,
+}
+
+fn usual_scopes() -> Vec<String> {
+    vec!["email".into(), "profile".into()]
+}
+
+impl OidcConfig {
+    fn check(&self) -> Result<(), String> {
+        let claim = |holds: bool, why: &str| if holds { Ok(()) } else { Err(format!("oidc “{}”: {why}", self.id)) };
+        let plain = self.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        claim((1..=32).contains(&self.id.len()) && plain, "id: 1 to 32 lower-case letters, digits and dashes.")?;
+        claim((1..=60).contains(&self.name.trim().chars().count()), "name: 1 to 60 characters.")?;
+        claim(!self.client_id.is_empty(), "client_id: what the provider calls this panel.")?;
+        let sound = url::Url::parse(&self.issuer).is_ok_and(|url| match (url.scheme(), url.host()) {
+            ("https", Some(_)) => true,
+            ("http", Some(url::Host::Domain(name))) => name == "localhost",
+            ("http", Some(url::Host::Ipv4(ip))) => ip.is_loopback(),
+            ("http", Some(url::Host::Ipv6(ip))) => ip.is_loopback(),
+            _ => false,
+        });
+        claim(sound, "issuer: an https address; http on this machine only.")
+    }
+}
+
+/// How many requests a minute are taken. 0 is no limit.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Whether there are limits at all.
+    pub enabled: bool,
+    /// Of one address, whoever asks.
+    pub address: u32,
+    /// Of one session or key.
+    pub credential: u32,
+    /// Of all that work in one organization.
+    pub organization: u32,
+    /// Attempts of one address to sign in, to make an account or to set a password.
+    pub sign_in: u32,
+    /// Deployments that one organization asks for.
+    pub deploy: u32,
+    /// Mails that one organization has sent, or an address where nobody is signed in.
+    pub mail: u32,
+}
+
 /// What is logged, and how.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -148,11 +260,16 @@ impl Default for Config {
             data_dir: "data".into(),
             database_url: None,
             panel: PanelConfig::default(),
+            accounts: AccountsConfig::default(),
             edge: EdgeConfig::default(),
             swarm: SwarmConfig::default(),
             deploy: DeployConfig::default(),
             git: GitConfig::default(),
             registry: None,
+            oidc: Vec::new(),
+            brand: BrandConfig::default(),
+            mail: MailConfig::default(),
+            limits: LimitsConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -216,6 +333,12 @@ impl Default for GitConfig {
     }
 }
 
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        LimitsConfig { enabled: true, address: 6_000, credential: 3_000, organization: 12_000, sign_in: 60, deploy: 120, mail: 60 }
+    }
+}
+
 impl Default for LogConfig {
     fn default() -> Self {
         LogConfig { format: LogFormat::Pretty, filter: "info,pingora_core=off,pingora_proxy=off,sea_orm_migration=warn".into() }
@@ -255,14 +378,23 @@ impl Config {
         claim(self.deploy.keep_releases >= 1, "deploy.keep_releases: at least 1, or nothing could be rolled back.")?;
         claim(self.swarm.subnets.prefix_len() <= 24, "swarm.subnets: at least a /24.")?;
         claim((1..=365).contains(&self.panel.session_days), "panel.session_days: 1 to 365.")?;
+        let is_file = self.accounts.breached_passwords_file.as_ref().is_none_or(|path| path.is_file());
+        claim(is_file, "accounts.breached_passwords_file: there is no such file.")?;
         let known = ["unix://", "tcp://", "fake:"].iter().any(|scheme| self.swarm.endpoint.starts_with(scheme));
         claim(known, "swarm.endpoint: unix:///path, tcp://host:port or fake:.")?;
+        for (index, provider) in self.oidc.iter().enumerate() {
+            provider.check()?;
+            let twice = self.oidc[..index].iter().any(|other| other.id == provider.id);
+            claim(!twice, &format!("oidc: two providers have the id “{}”.", provider.id))?;
+        }
         let url = self.database_url.as_deref().unwrap_or("sqlite:");
         claim(["sqlite:", "postgres://", "postgresql://"].iter().any(|s| url.starts_with(s)), "database_url: postgres://… or sqlite://….")?;
         claim(
             url::Url::parse(&self.public_url()).is_ok_and(|url| url.has_host()),
             "panel.public_url: an address like https://panel.example.com.",
-        )
+        )?;
+        self.brand.check()?;
+        self.mail.check()
     }
 
     /// The configuration in force as indented JSON, without the database's password.

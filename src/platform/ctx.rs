@@ -8,7 +8,7 @@ use crate::{
         db::tables::{application, cluster, deployment},
         fault::Because,
         panel::Panel,
-        session::Who,
+        session::{self, Who},
     },
     rights::{Action, Permissions},
 };
@@ -92,10 +92,27 @@ impl Ctx {
         if self.who.lacks_second_factor {
             return Err(Error::TwoFactorRequired);
         }
+        if let Some(id) = &self.who.needs_provider {
+            let known = self.panel.config.oidc.iter().find(|provider| provider.id == *id);
+            return Err(Error::ProviderRequired(known.map_or(id, |provider| &provider.name).clone()));
+        }
+        let puts_online = Permissions::of(&[Action::Create, Action::Deploy]).may(action);
+        if puts_online && !self.who.is_verified && !self.who.is_operator && self.panel.config.accounts.require_verified_email {
+            return Err(Error::Unverified);
+        }
         if self.who.is_suspended && !Permissions::of(&[Action::View, Action::Billing, Action::Audit]).may(action) {
             return Err(Error::Suspended);
         }
         Ok(())
+    }
+
+    /// The same caller in an organization that she names; one that she is no member of is not there. A key of the API stays in its own.
+    pub async fn in_org(&self, id: &OrgId) -> Result<Ctx> {
+        if self.who.org == *id {
+            return Ok(self.clone());
+        }
+        let who = session::elsewhere(&self.panel, &self.who.credential, id).await?.ok_or(Error::NotFound(Thing::Organization))?;
+        Ok(Ctx { panel: self.panel.clone(), who, origin: self.origin.clone() })
     }
 
     /// Refuses everybody but the operators of the platform.
@@ -181,9 +198,16 @@ pub struct Visitor {
     pub origin: Origin,
     /// What the tokens of this visitor's forms are bound to: the session's id, or the visit's.
     pub form_key: String,
+    /// The `Cookie` headers as they came.
+    pub cookies: Arc<str>,
 }
 
 impl Visitor {
+    /// A cookie's value.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        cookie::Cookie::split_parse(&*self.cookies).flatten().find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_string())
+    }
+
     /// The context of somebody who is signed in.
     pub fn ctx(&self) -> Result<Ctx> {
         let who = self.who.clone().ok_or_else(Error::signed_out)?;

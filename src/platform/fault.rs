@@ -18,7 +18,9 @@ impl<T, E: Display> Because<T> for Result<T, E> {
 /// Logs a cause and answers with its reference.
 pub fn internal(doing: &str, cause: impl Display) -> Error {
     let reference = format!("err_{}", super::fresh::suffix());
+    let cause = cause.to_string();
     // `?` quotes control characters: a cause may hold what a tenant typed.
-    tracing::error!(error.reference = %reference, cause = ?cause.to_string(), "failed while {doing}");
+    tracing::error!(error.reference = %reference, cause = ?cause, "failed while {doing}");
+    super::reports::note(&reference, doing, &cause);
     Error::Internal(reference)
 }

@@ -7,6 +7,7 @@ use crate::{
     platform::{
         api::{MAX_BODY, Refusal},
         ctx::Visitor,
+        limits::{Class, Tally},
     },
 };
 use axum::{
@@ -52,15 +53,26 @@ pub async fn post(State(pages): State<Pages>, visitor: Visitor, request: Request
         let error = Error::invalid("form", "The form doesn't say what it is for. Load the page again.");
         return again(&pages, &parts, visitor, Posted { action: form.action, values: form.values, error }).await;
     };
+    let mut tally = Tally::default();
+    if let Err(error) = tally.class(&visitor, Class::of(&form.action)) {
+        let mut refused =
+            again(&pages, &parts, visitor, Posted { action: form.action, values: without_passwords(form.values), error }).await;
+        tally.tell(refused.headers_mut());
+        return refused;
+    }
     let response = (pages.call)(inner(path, &form), visitor.clone()).await;
     match refused(response).await {
         Ok(done) => onward(done, &parts),
         Err(Error::SignedOut(_)) if visitor.who.is_none() && !parts.uri.path().starts_with("/sign-") => see_other(&sign_in(&parts)),
         Err(error) => {
-            let values = form.values.into_iter().filter(|(name, _)| !name.contains("password")).collect();
+            let values = without_passwords(form.values);
             again(&pages, &parts, visitor, Posted { action: form.action, values, error }).await
         }
     }
+}
+
+fn without_passwords(values: Vec<(String, String)>) -> Vec<(String, String)> {
+    values.into_iter().filter(|(name, _)| !name.contains("password")).collect()
 }
 
 /// A form as it was sent, the hidden fields taken out.

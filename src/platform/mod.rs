@@ -1,21 +1,30 @@
 //! The grounds that features stand on: configuration, database, clock and secrets, the panel that holds them, the context of a
 //! request with its rights, the doors' conventions, and the loops.
 pub mod api;
+pub mod bearer;
 pub mod clock;
+pub mod conditional;
 pub mod config;
 pub mod ctx;
 pub mod db;
+pub mod docs;
 pub mod fault;
 pub mod forms;
 pub mod fresh;
 pub mod http;
 pub mod hub;
+pub mod idempotency;
+pub mod keys;
+pub mod limits;
 pub mod mail;
 pub mod openapi;
 pub mod panel;
+pub mod reports;
+pub mod rollout;
 pub mod secrets;
 pub mod session;
 pub mod sse;
 pub mod swarms;
 pub mod tasks;
 pub mod throttle;
+pub mod trail;

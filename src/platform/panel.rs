@@ -2,7 +2,7 @@
 use crate::{
     edge::EdgeHandle,
     id::ProviderId,
-    platform::{clock::Clock, config::Config, db::Db, fresh, hub::Hub, secrets::Secrets, swarms::Swarms},
+    platform::{clock::Clock, config::Config, db::Db, fresh, hub::Hub, secrets::Secrets, swarms::Swarms, trail::Chain},
     swarm::{Node, Task},
     units::Timestamp,
 };
@@ -28,8 +28,17 @@ pub struct Panel {
     /// The edge of this process; none where edges run elsewhere.
     pub edge: Option<EdgeHandle>,
     pub lately: crate::platform::session::Lately,
+    /// The keys that sign access tokens.
+    pub keys: crate::platform::bearer::Keys,
+    pub keys_used: crate::platform::keys::Used,
+    pub limits: crate::platform::limits::Limits,
+    pub reports: crate::platform::reports::Reports,
+    /// How far features are rolled out, and notes to users.
+    pub rollout: crate::platform::rollout::Rollout,
     pub wake: Wakes,
     pub hub: Hub,
+    /// Open connections to the mail server.
+    pub smtp: crate::platform::mail::Smtp,
     /// What was last seen of the swarms.
     pub observed: ArcSwap<Observation>,
     /// Swarms whose stream of events broke: none while they are away, else when they were back.
@@ -49,6 +58,7 @@ pub struct Panel {
 impl Panel {
     /// A panel that has seen nothing yet.
     pub fn new(config: Config, db: Db, clock: Arc<dyn Clock>, secrets: Secrets, swarms: Swarms, edge: Option<EdgeHandle>) -> Arc<Self> {
+        db.chain_with(Chain::new(secrets.trail_key()));
         Arc::new(Panel {
             config,
             db,
@@ -57,8 +67,14 @@ impl Panel {
             swarms,
             edge,
             lately: Default::default(),
+            keys: Default::default(),
+            keys_used: Default::default(),
+            limits: Default::default(),
+            reports: Default::default(),
+            rollout: Default::default(),
             wake: Wakes::default(),
             hub: Hub::default(),
+            smtp: Default::default(),
             observed: ArcSwap::default(),
             shaken: Mutex::default(),
             routes: Default::default(),
@@ -106,8 +122,18 @@ pub struct Wakes {
     pub clusters: Notify,
     /// There may be images that nobody needs.
     pub garbage: Notify,
+    /// There may be sessions and tokens that are over.
+    pub sessions: Notify,
+    /// Other panels may have counted something.
+    pub limits: Notify,
+    /// There may be faults to write down.
+    pub reports: Notify,
     /// There may be mail to send.
     pub mail: Notify,
+    /// There may be mail that came back.
+    pub bounces: Notify,
+    /// There may be lines of the audit trail to send.
+    pub audit: Notify,
 }
 
 /// What was last seen of all swarms.

@@ -4,7 +4,10 @@ use crate::{
     error::{Error, Result},
     platform::{fault::Because, fresh},
 };
-use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
 use chacha20poly1305::{
     XChaCha20Poly1305,
     aead::{Aead, KeyInit, Payload},
@@ -15,12 +18,16 @@ use std::{io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
 /// The first character of everything sealed with the present scheme.
 const VERSION: &str = "1";
+/// Bytes of a mail's tag: the local part of an address has room for 64 characters in all.
+const MAIL_TAG: usize = 10;
 
 /// The keys in use.
 pub struct Secrets {
     sealing: XChaCha20Poly1305,
-    signing: [u8; 32],
+    succession: [u8; 32],
     forms: [u8; 32],
+    mail: [u8; 32],
+    trail: [u8; 32],
 }
 
 impl Secrets {
@@ -39,7 +46,13 @@ impl Secrets {
     /// Keys from a master key.
     pub fn from_master(master: &[u8]) -> Self {
         let sealing = derive(master, "seal");
-        Secrets { sealing: XChaCha20Poly1305::new(&sealing.into()), signing: derive(master, "bearer"), forms: derive(master, "forms") }
+        Secrets {
+            sealing: XChaCha20Poly1305::new(&sealing.into()),
+            succession: derive(master, "succession"),
+            forms: derive(master, "forms"),
+            mail: derive(master, "mail"),
+            trail: derive(master, "trail"),
+        }
     }
 
     /// Seals a value; `of` binds it to its place, so that a sealed value can't be moved to another row.
@@ -48,6 +61,15 @@ impl Secrets {
         let sealed =
             self.sealing.encrypt(&nonce.into(), Payload { msg: value.as_bytes(), aad: of.as_bytes() }).because("sealing a secret")?;
         Ok(format!("{VERSION}:{}", STANDARD_NO_PAD.encode([&nonce[..], &sealed[..]].concat())))
+    }
+
+    /// Opens what a visitor brought back; nothing where it is not ours.
+    pub fn try_unseal(&self, of: &str, sealed: &str) -> Option<String> {
+        let bytes = sealed.strip_prefix("1:").and_then(|text| STANDARD_NO_PAD.decode(text).ok()).filter(|bytes| bytes.len() > 24)?;
+        let (nonce, body) = bytes.split_at(24);
+        let nonce: [u8; 24] = nonce.try_into().ok()?;
+        let opened = self.sealing.decrypt(&nonce.into(), Payload { msg: body, aad: of.as_bytes() }).ok()?;
+        String::from_utf8(opened).ok()
     }
 
     /// Opens a sealed value again.
@@ -60,9 +82,14 @@ impl Secrets {
         String::from_utf8(opened).because("opening a secret")
     }
 
-    /// The key of bearer tokens.
-    pub fn signing_key(&self) -> &[u8] {
-        &self.signing
+    /// The token that follows another one: always the same, and nobody else can tell which.
+    pub fn successor(&self, token: &str) -> String {
+        URL_SAFE_NO_PAD.encode(mac(&self.succession, token))
+    }
+
+    /// What chains the audit trail.
+    pub fn trail_key(&self) -> &[u8; 32] {
+        &self.trail
     }
 
     /// The token that a page's forms carry, for one session or visit.
@@ -76,6 +103,18 @@ impl Secrets {
         check.update(of.as_bytes());
         unhex(token).is_some_and(|bytes| check.verify_slice(&bytes).is_ok())
     }
+
+    /// The tag that proves that an address or a link in a mail was made here: 20 hex digits. `of` says what it is for, too.
+    pub fn mail_tag(&self, of: &str) -> String {
+        hex(&mac(&self.mail, of)[..MAIL_TAG])
+    }
+
+    /// Compares such a tag in constant time.
+    pub fn is_mail_tag(&self, of: &str, tag: &str) -> bool {
+        let Ok(mut check) = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&self.mail) else { return false };
+        check.update(of.as_bytes());
+        unhex(tag).is_some_and(|bytes| bytes.len() == MAIL_TAG && check.verify_truncated_left(&bytes).is_ok())
+    }
 }
 
 fn mac(key: &[u8], text: &str) -> [u8; 32] {
@@ -88,7 +127,8 @@ fn derive(master: &[u8], purpose: &str) -> [u8; 32] {
     mac(master, &format!("skypanel {purpose} {VERSION}"))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

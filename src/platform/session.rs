@@ -4,9 +4,10 @@ use crate::{
     error::Result,
     id::{ApiKeyId, AppId, Id, OrgId, RoleId, SessionId, UserId},
     platform::{
+        bearer,
         db::{
             Tx,
-            tables::{self, session},
+            tables::{self, refresh_token, session},
         },
         fault::Because,
         fresh,
@@ -15,9 +16,7 @@ use crate::{
     rights::{Action, Permissions, Role},
     units::Timestamp,
 };
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, Statement};
-use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -28,8 +27,12 @@ use std::{
 pub const COOKIE: &str = "skypanel_session";
 /// A visitor's cookie, before signing in: binds the tokens of the sign-in and sign-up forms.
 pub const VISIT: &str = "skypanel_visit";
-/// How long a bearer token is good.
-pub const BEARER_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// A browser's cookie between a right password and the second factor.
+pub const PENDING: &str = "skypanel_pending";
+/// The cookie of a browser in which somebody signed in before.
+pub const DEVICE: &str = "skypanel_device";
+/// How old the note of when a session was last seen may be.
+const SEEN_EVERY: Duration = Duration::from_secs(300);
 
 /// How somebody proved who they are: the row that the credential leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +90,10 @@ pub struct Who {
     pub grants: Arc<HashMap<AppId, Permissions>>,
     /// The organization demands a second factor, and she has none.
     pub lacks_second_factor: bool,
+    /// The organization demands a sign-in by this provider, and this was another.
+    pub needs_provider: Option<String>,
+    /// She has proven that the address is hers.
+    pub is_verified: bool,
     /// The operator stopped the organization.
     pub is_suspended: bool,
     /// The operator who acts in her name.
@@ -120,6 +127,8 @@ struct Row {
     org: OrgId,
     org_name: String,
     requires_two_factor: bool,
+    required_provider: Option<String>,
+    method: String,
     org_suspended_at: Option<Timestamp>,
     role: String,
     role_name: Option<String>,
@@ -128,6 +137,8 @@ struct Row {
     impersonator_id: Option<UserId>,
     impersonator_name: Option<String>,
     impersonation_reason: Option<String>,
+    email_verified_at: Option<Timestamp>,
+    last_seen_at: Option<Timestamp>,
     expires_at: Timestamp,
 }
 
@@ -136,14 +147,6 @@ struct GrantRow {
     application_id: AppId,
     role: String,
     role_permissions: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Claims {
-    sub: String,
-    sid: String,
-    iat: i64,
-    exp: i64,
 }
 
 /// A session that is to be opened.
@@ -162,21 +165,23 @@ pub struct NewSession<'a> {
     pub life: Option<Duration>,
 }
 
-/// A new session and the secret that leads to it.
+/// A new session and the secret that leads to it: a browser's cookie, or a script's first refresh token.
 pub struct Opened {
     pub id: SessionId,
     pub token: String,
     pub expires_at: Timestamp,
+    /// The browser's new device cookie, where it has none yet.
+    pub device: Option<String>,
 }
 
 /// Opens a session for a person in an organization.
 pub async fn open(tx: &Tx, panel: &Panel, new: NewSession<'_>) -> Result<Opened> {
     let usual = match new.via {
         Via::Cookie => Duration::from_secs(u64::from(panel.config.panel.session_days) * 86_400),
-        Via::Bearer => BEARER_LIFE,
+        Via::Bearer => bearer::REFRESH_LIFE,
     };
     let now = panel.now();
-    let opened = Opened { id: fresh::id(), token: fresh::token(), expires_at: now + new.life.unwrap_or(usual) };
+    let opened = Opened { id: fresh::id(), token: fresh::token(), expires_at: now + new.life.unwrap_or(usual), device: None };
     session::ActiveModel {
         id: Set(opened.id.clone()),
         token_hash: Set(fresh::hash(&opened.token)),
@@ -198,19 +203,32 @@ pub async fn open(tx: &Tx, panel: &Panel, new: NewSession<'_>) -> Result<Opened>
     .insert(tx)
     .await
     .because("opening a session")?;
+    if new.via == Via::Bearer {
+        keep_refresh_token(tx, panel, &opened.id, &opened.token, opened.expires_at).await?;
+    }
     Ok(opened)
 }
 
-/// The signed token of a bearer session.
-pub fn bearer(panel: &Panel, opened: &Opened, user: &UserId) -> Result<String> {
-    let claims = Claims {
-        sub: user.to_string(),
-        sid: opened.id.to_string(),
-        iat: panel.now().millis() / 1000,
-        exp: opened.expires_at.millis() / 1000,
+/// A new secret for a session that is still good, in place of the old one: for the browser that comes back to it.
+pub async fn reissue(tx: &Tx, panel: &Panel, id: &SessionId) -> Result<Option<Opened>> {
+    let row = session::Entity::find_by_id(id.clone()).filter(session::Column::ExpiresAt.gt(panel.now()));
+    let Some(row) = row.one(tx).await.because("looking up a session")? else { return Ok(None) };
+    let opened = Opened { id: id.clone(), token: fresh::token(), expires_at: row.expires_at, device: None };
+    let change = session::ActiveModel { id: Set(id.clone()), token_hash: Set(fresh::hash(&opened.token)), ..Default::default() };
+    session::Entity::update(change).exec_without_returning(tx).await.because("giving a session a new secret")?;
+    Ok(Some(opened))
+}
+
+/// Stores a refresh token of a session.
+pub async fn keep_refresh_token(tx: &Tx, panel: &Panel, session: &SessionId, token: &str, expires_at: Timestamp) -> Result<()> {
+    let row = refresh_token::ActiveModel {
+        token_hash: Set(fresh::hash(token)),
+        session_id: Set(session.clone()),
+        created_at: Set(panel.now()),
+        expires_at: Set(expires_at),
+        used_at: Set(None),
     };
-    let key = EncodingKey::from_secret(panel.secrets.signing_key());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).because("signing a token")
+    refresh_token::Entity::insert(row).exec_without_returning(tx).await.because("storing a refresh token").map(|_| ())
 }
 
 /// Whose the cookie is; nobody's where it is unknown or over. `org` picks another organization of the same person.
@@ -220,13 +238,10 @@ pub async fn by_cookie(panel: &Panel, token: &str, org: Option<&OrgId>) -> Resul
 
 /// Whose the bearer token is.
 pub async fn by_bearer(panel: &Panel, token: &str, org: Option<&OrgId>) -> Result<Option<Who>> {
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.leeway = 0;
-    // The row decides when it is over, by the panel's own clock.
-    validation.validate_exp = false;
-    let key = DecodingKey::from_secret(panel.secrets.signing_key());
-    let Ok(data) = jsonwebtoken::decode::<Claims>(token, &key, &validation) else { return Ok(None) };
-    find(panel, Via::Bearer, data.claims.sid, org).await
+    match bearer::session_of(panel, token).await? {
+        Some(session) => find(panel, Via::Bearer, session, org).await,
+        None => Ok(None),
+    }
 }
 
 /// Who was looked up lately. A page that loads its parts, or a script that calls in a loop, asks the database once a second and not
@@ -234,10 +249,19 @@ pub async fn by_bearer(panel: &Panel, token: &str, org: Option<&OrgId>) -> Resul
 #[derive(Default)]
 pub struct Lately {
     known: Mutex<HashMap<Asked, (Instant, Who)>>,
+    seen: Mutex<HashMap<SessionId, Seen>>,
+}
+
+/// That a session was used; a loop writes it down, so that no request waits for it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub at: Timestamp,
+    /// The person and the organization that she worked in, unless somebody else acted in her name.
+    pub member: Option<(UserId, OrgId)>,
 }
 
 /// A credential's trace in the database, and the organization that was picked.
-type Asked = (String, Option<OrgId>);
+pub(super) type Asked = (String, Option<OrgId>);
 
 impl Lately {
     /// How long a look-up is believed.
@@ -245,17 +269,29 @@ impl Lately {
     /// How many are remembered before all are forgotten.
     const MOST: usize = 10_000;
 
-    fn get(&self, key: &Asked) -> Option<Who> {
+    pub(super) fn get(&self, key: &Asked) -> Option<Who> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(key).filter(|(at, _)| at.elapsed() < Self::LIFE).map(|(_, who)| who.clone())
     }
 
-    fn put(&self, key: Asked, who: &Who) {
+    pub(super) fn put(&self, key: Asked, who: &Who) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= Self::MOST {
             known.clear();
         }
         known.insert(key, (Instant::now(), who.clone()));
+    }
+
+    fn see(&self, session: &SessionId, seen: Seen) {
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < Self::MOST {
+            all.insert(session.clone(), seen);
+        }
+    }
+
+    /// The sessions that were used since this was last asked.
+    pub fn take_seen(&self) -> HashMap<SessionId, Seen> {
+        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Forgets a session that ended.
@@ -273,9 +309,19 @@ impl Lately {
         self.forget_where(|who| who.org == *org);
     }
 
-    fn forget_where(&self, is_meant: impl Fn(&Who) -> bool) {
+    pub(super) fn forget_where(&self, is_meant: impl Fn(&Who) -> bool) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (_, who)| !is_meant(who));
     }
+}
+
+/// The same person in another of her organizations; nobody where she is no member of it.
+pub async fn elsewhere(panel: &Panel, credential: &Credential, org: &OrgId) -> Result<Option<Who>> {
+    let (via, id) = match credential {
+        Credential::Browser(id) => (By::Id(Via::Cookie), id),
+        Credential::Bearer(id) => (By::Id(Via::Bearer), id),
+        Credential::Key(_) => return Ok(None),
+    };
+    look_up(panel, via, id.as_str(), Place::Named(org)).await
 }
 
 async fn find(panel: &Panel, via: Via, value: String, org: Option<&OrgId>) -> Result<Option<Who>> {
@@ -283,15 +329,24 @@ async fn find(panel: &Panel, via: Via, value: String, org: Option<&OrgId>) -> Re
     if let Some(who) = panel.lately.get(&key).filter(|who| who.expires_at > panel.now()) {
         return Ok(Some(who));
     }
-    let found = match look_up(panel, via, &value, Place::of(org)).await? {
+    let found = match look_up(panel, By::Secret(via), &value, Place::of(org)).await? {
         // She was removed from the organization that she worked in last, or it is no more: any other of hers will do.
-        None if org.is_none() => look_up(panel, via, &value, Place::Oldest).await?,
+        None if org.is_none() => look_up(panel, By::Secret(via), &value, Place::Oldest).await?,
         found => found,
     };
     if let Some(who) = &found {
         panel.lately.put(key, who);
     }
     Ok(found)
+}
+
+/// What leads to a session.
+#[derive(Clone, Copy)]
+enum By {
+    /// What the caller sent.
+    Secret(Via),
+    /// The row's id, once the caller is known.
+    Id(Via),
 }
 
 /// Which of a person's organizations a look-up is about.
@@ -310,10 +365,11 @@ impl<'a> Place<'a> {
     }
 }
 
-async fn look_up(panel: &Panel, via: Via, value: &str, place: Place<'_>) -> Result<Option<Who>> {
-    let by = match via {
-        Via::Cookie => "s.kind = 'browser' AND s.token_hash",
-        Via::Bearer => "s.kind = 'bearer' AND s.id",
+async fn look_up(panel: &Panel, by: By, value: &str, place: Place<'_>) -> Result<Option<Who>> {
+    let (via, by) = match by {
+        By::Secret(Via::Cookie) => (Via::Cookie, "s.kind = 'browser' AND s.token_hash"),
+        By::Id(Via::Cookie) => (Via::Cookie, "s.kind = 'browser' AND s.id"),
+        By::Secret(Via::Bearer) | By::Id(Via::Bearer) => (Via::Bearer, "s.kind = 'bearer' AND s.id"),
     };
     let wanted = match place {
         Place::Last => "s.organization_id",
@@ -325,15 +381,20 @@ async fn look_up(panel: &Panel, via: Via, value: &str, place: Place<'_>) -> Resu
     };
     let sql = format!(
         "SELECT s.id AS session, u.id AS \"user\", u.email, u.name, u.is_operator, u.has_second_factor, o.id AS org, o.name AS org_name,
-                o.requires_two_factor, o.suspended_at AS org_suspended_at, m.role, r.name AS role_name, r.permissions AS role_permissions,
-                m.has_grants, s.impersonator_id, i.name AS impersonator_name, s.impersonation_reason, s.expires_at
+                o.requires_two_factor, o.required_provider, s.method, o.suspended_at AS org_suspended_at, m.role, r.name AS role_name, r.permissions AS role_permissions,
+                m.has_grants, s.impersonator_id, i.name AS impersonator_name, s.impersonation_reason, s.expires_at,
+                u.email_verified_at, s.last_seen_at
          FROM sessions s
          JOIN users u ON u.id = s.user_id
          JOIN memberships m ON m.user_id = u.id AND m.organization_id = {wanted}
          JOIN organizations o ON o.id = m.organization_id
          LEFT JOIN roles r ON r.id = m.role AND r.organization_id = m.organization_id
          LEFT JOIN users i ON i.id = s.impersonator_id
-         WHERE {by} = $1 AND s.expires_at > $2 AND u.suspended_at IS NULL AND o.deleted_at IS NULL"
+         LEFT JOIN impersonations x ON x.session_id = s.id
+         LEFT JOIN sessions p ON p.id = x.operator_session_id
+         WHERE {by} = $1 AND s.expires_at > $2 AND u.suspended_at IS NULL AND o.deleted_at IS NULL
+           AND (s.impersonator_id IS NULL OR (i.is_operator AND i.suspended_at IS NULL AND NOT u.is_operator))
+           AND (x.session_id IS NULL OR p.id IS NOT NULL)"
     );
     let mut values: Vec<sea_orm::Value> = vec![value.into(), panel.now().into()];
     if let Place::Named(org) = place {
@@ -342,7 +403,7 @@ async fn look_up(panel: &Panel, via: Via, value: &str, place: Place<'_>) -> Resu
     let statement = Statement::from_sql_and_values(panel.db.backend(), sql, values);
     let row = Row::find_by_statement(statement).one(panel.db.read()).await.because("looking up a session")?;
     let Some(row) = row else { return Ok(None) };
-    let grants = if row.has_grants { grants(panel, &row.org, &row.user).await? } else { HashMap::new() };
+    let mut grants = if row.has_grants { grants(panel, &row.org, &row.user).await? } else { HashMap::new() };
     let (role_name, mut permissions) = role(&row.role, row.role_name, row.role_permissions.as_deref())?;
     let impersonator = match (row.impersonator_id, row.impersonator_name, row.impersonation_reason) {
         (Some(user), name, reason) => Some(Impersonator { user, name: name.unwrap_or_default(), reason: reason.unwrap_or_default() }),
@@ -350,6 +411,11 @@ async fn look_up(panel: &Panel, via: Via, value: &str, place: Place<'_>) -> Resu
     };
     if impersonator.is_some() {
         permissions = permissions.without(NOT_IN_ANOTHERS_NAME);
+        grants.values_mut().for_each(|some| *some = some.without(NOT_IN_ANOTHERS_NAME));
+    }
+    if row.last_seen_at.is_none_or(|at| at + SEEN_EVERY <= panel.now()) {
+        let member = impersonator.is_none().then(|| (row.user.clone(), row.org.clone()));
+        panel.lately.see(&row.session, Seen { at: panel.now(), member });
     }
     Ok(Some(Who {
         credential: match via {
@@ -367,6 +433,8 @@ async fn look_up(panel: &Panel, via: Via, value: &str, place: Place<'_>) -> Resu
         permissions,
         grants: Arc::new(grants),
         lacks_second_factor: row.requires_two_factor && !row.has_second_factor && impersonator.is_none(),
+        needs_provider: row.required_provider.filter(|id| impersonator.is_none() && row.method != format!("oidc:{id}")),
+        is_verified: row.email_verified_at.is_some(),
         is_suspended: row.org_suspended_at.is_some(),
         impersonator,
         expires_at: row.expires_at,
@@ -421,7 +489,8 @@ pub fn visit_cookie(panel: &Panel, token: &str) -> String {
     set(panel, VISIT, token, 86_400)
 }
 
-fn set(panel: &Panel, name: &str, value: &str, max_age: u64) -> String {
+/// A `Set-Cookie` that scripts can't read; `max_age` is in seconds, 0 takes it back.
+pub fn set(panel: &Panel, name: &str, value: &str, max_age: u64) -> String {
     let secure = if panel.config.public_url().starts_with("https://") { "; Secure" } else { "" };
     format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}")
 }

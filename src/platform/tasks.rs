@@ -18,7 +18,7 @@ pub async fn run(
     pass: impl AsyncFn(&Arc<Panel>) -> Result<Outcome>,
 ) {
     loop {
-        match pass(&panel).await {
+        match super::reports::within(&panel, None, pass(&panel)).await {
             Ok(Some(did)) => tracing::info!("{name}: {did}"),
             Ok(None) => {}
             // The cause was logged where it became an error.

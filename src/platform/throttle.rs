@@ -6,7 +6,7 @@ use crate::{
 };
 use sea_orm::{
     ActiveValue::Set,
-    EntityTrait, ExprTrait,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter,
     sea_query::{Expr, OnConflict},
 };
 use std::time::Duration;
@@ -54,4 +54,12 @@ pub async fn count(panel: &Panel, subject: &str, limit: Limit) -> Result<()> {
 /// Forgets a subject's failures.
 pub async fn clear(panel: &Panel, subject: &str) -> Result<()> {
     panel.db.tx(async |tx| attempt::Entity::delete_by_id(subject).exec(tx).await.because("clearing failed attempts")).await.map(|_| ())
+}
+
+/// Takes one counted failure back: it was none.
+pub async fn uncount(panel: &Panel, subject: &str) -> Result<()> {
+    let fewer = Expr::col(attempt::Column::Failures).sub(1i64);
+    let less = attempt::Entity::update_many().col_expr(attempt::Column::Failures, fewer);
+    let less = less.filter(attempt::Column::Subject.eq(subject)).filter(attempt::Column::Failures.gt(0i64));
+    panel.db.tx(async |tx| less.exec(tx).await.because("taking a failed attempt back")).await.map(|_| ())
 }

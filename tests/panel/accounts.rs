@@ -97,7 +97,7 @@ async fn signing_out_ends_the_session_at_once() {
     with_ada(&t).await;
     let reply = login(&t.stranger(), "Ada@Example.com ", PASSWORD).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
-    assert_eq!((reply.data()["token_type"].as_str(), reply.data()["expires_in"].as_u64()), (Some("Bearer"), Some(43_200)));
+    assert_eq!((reply.data()["token_type"].as_str(), reply.data()["expires_in"].as_u64()), (Some("Bearer"), Some(900)));
     let token = reply.data()["access_token"].as_str().unwrap();
     let (ada, elsewhere) = (t.stranger().with("authorization", &format!("Bearer {token}")), t.member("acme", Role::Viewer).await);
     assert_eq!(ada.get("/api/auth/me").await.data()["user"]["email"], "ada@example.com");
@@ -122,6 +122,7 @@ async fn a_session_ends_by_itself_and_a_token_that_was_tampered_with_is_nobodys(
         let reply = t.stranger().with("authorization", &format!("Bearer {forged}")).get("/api/auth/me").await;
         assert_eq!(reply.status(), 401, "{forged}");
     }
+    // The script's token of this test lasts for twelve hours, its session for longer.
     t.clock.advance(Duration::from_secs(12 * 3600 + 1));
     assert_eq!(ada.script.get("/api/auth/me").await.status(), 401);
     assert_eq!(ada.browser.get("/api/auth/me").await.status(), 200);

@@ -84,6 +84,10 @@ fn a_wrong_setting_is_named() {
         ("SKYPANEL_PANEL__LISTEN", "nonsense", "listen"),
         ("SKYPANEL_PANNEL__LISTEN", "127.0.0.1:1", "pannel"),
         ("SKYPANEL_SWARM__ENDPOINT", "ssh://host", "swarm.endpoint"),
+        ("SKYPANEL_MAIL__FROM", "nobody", "mail.from"),
+        ("SKYPANEL_MAIL__SMTP__HOST", "smtp.example.com", "mail.from"),
+        ("SKYPANEL_MAIL__WEBHOOK_SECRET_FILE", "/nowhere", "mail.webhook_secret_file"),
+        ("SKYPANEL_BRAND__ACCENT", "red; background: url(x)", "brand.accent"),
     ] {
         let done = skypanel(data.path()).args(["config", "check"]).env(name, value).output().unwrap();
         assert!(!done.status.success(), "{name}={value} was taken");

@@ -58,6 +58,11 @@ impl Client {
         other
     }
 
+    /// The value of a header that it sends.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
     /// The same from another address.
     pub fn from(&self, address: &str) -> Self {
         Client { peer: SocketAddr::new(address.parse().unwrap(), 40_000), ..self.clone() }

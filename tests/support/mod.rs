@@ -1,6 +1,11 @@
 //! What the suites share. Each suite uses a part of it only.
 #![allow(dead_code)]
+pub mod account;
+pub mod authenticator;
 pub mod client;
+pub mod factors;
 pub mod git_server;
+pub mod oidc_provider;
 pub mod panel;
 pub mod shop;
+pub mod smtp;

@@ -7,7 +7,7 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 use skypanel::{
-    accounts::server::service as accounts,
+    accounts::server::{service as accounts, task as sessions},
     clusters::server::{observe, service as clusters, task as provide},
     deployments::{
         model::{Deployment, Phase},
@@ -17,7 +17,9 @@ use skypanel::{
     edge::{Edge, EdgeConfig, Target},
     error::Result,
     id::{AppId, DeploymentId, Id, OrgId, ProviderId, UserId},
+    mail::server::{bounces, task as post},
     platform::{
+        bearer,
         clock::{Clock, HeldClock, SystemClock},
         config::Config,
         db::{
@@ -91,8 +93,31 @@ impl Drop for TestDatabase {
     }
 }
 
+/// The statements that a panel's database was asked, while somebody listens.
+#[derive(Default)]
+pub struct Heard(std::sync::Mutex<Option<Vec<sea_orm::Statement>>>);
+
+impl Heard {
+    /// Listens from now on.
+    pub fn begin(&self) {
+        *self.0.lock().unwrap() = Some(Vec::new());
+    }
+
+    /// What was asked since then.
+    pub fn end(&self) -> Vec<sea_orm::Statement> {
+        self.0.lock().unwrap().take().unwrap_or_default()
+    }
+
+    fn hear(&self, statement: &sea_orm::Statement) {
+        if let Some(all) = self.0.lock().unwrap().as_mut() {
+            all.push(statement.clone());
+        }
+    }
+}
+
 /// The panel of a test.
 pub struct TestPanel {
+    pub heard: Arc<Heard>,
     pub panel: Arc<Panel>,
     pub clock: Arc<HeldClock>,
     /// The swarm of the first provider.
@@ -114,6 +139,8 @@ impl TestPanel {
         config.edge.listen = vec![([127, 0, 0, 1], 0).into()];
         config.edge.hold_seconds = 1;
         config.swarm.endpoint = "fake:".into();
+        // The clock stands still, and so would every minute.
+        config.limits.enabled = false;
         config.git.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
         let deploy = &mut config.deploy;
         (deploy.stability_seconds, deploy.start_seconds, deploy.room_seconds, deploy.drain_seconds) = (0, 1, 0, 5);
@@ -133,7 +160,10 @@ impl TestPanel {
         Self::open(self.database.clone(), self.panel.config.clone(), db, self.clock.clone(), self.fake.clone()).await
     }
 
-    async fn open(database: Arc<TestDatabase>, config: Config, db: Db, clock: Arc<HeldClock>, fake: Fake) -> Self {
+    async fn open(database: Arc<TestDatabase>, config: Config, mut db: Db, clock: Arc<HeldClock>, fake: Fake) -> Self {
+        let heard = Arc::new(Heard::default());
+        let hears = heard.clone();
+        db.on_statement(move |statement| hears.hear(statement));
         let _ = rustls::crypto::ring::default_provider().install_default();
         let secrets = Secrets::open(&config.data_dir.join("master.key")).unwrap();
         let edge = EdgeConfig { listen: config.edge.listen.clone(), threads: 1, grace: Duration::ZERO, ..EdgeConfig::default() };
@@ -141,7 +171,7 @@ impl TestPanel {
         let panel = Panel::new(config, db, clock.clone(), secrets, Swarms::default(), Some(edge));
         clusters::found(&panel).await.unwrap();
         let router = doors::router(panel.clone(), doors::test_options());
-        let t = TestPanel { panel, clock, fake, router, database };
+        let t = TestPanel { heard, panel, clock, fake, router, database };
         t.panel.swarms.put(t.provider().await, Arc::new(t.fake.clone()));
         t
     }
@@ -159,7 +189,9 @@ impl TestPanel {
 
     /// The organization of this name; made where there is none yet.
     pub async fn org(&self, name: &str) -> OrgId {
-        let known = organization::Entity::find().filter(organization::Column::Name.eq(name)).one(self.panel.db.read()).await.unwrap();
+        let known =
+            organization::Entity::find().filter(organization::Column::Name.eq(name)).filter(organization::Column::DeletedAt.is_null());
+        let known = known.one(self.panel.db.read()).await.unwrap();
         if let Some(known) = known {
             return known.id;
         }
@@ -188,6 +220,7 @@ impl TestPanel {
             password_hash: Set("!".into()),
             is_operator: Set(false),
             created_at: Set(self.panel.now()),
+            email_verified_at: Set(Some(self.panel.now())),
             ..Default::default()
         };
         let joined = self.panel.db.tx(async |tx| {
@@ -221,8 +254,9 @@ impl TestPanel {
             let opened = self.panel.db.tx(async |tx| session::open(tx, &self.panel, new).await);
             opened.await.unwrap()
         };
-        let (bearer, cookie) = (open(Via::Bearer).await, open(Via::Cookie).await);
-        let token = session::bearer(&self.panel, &bearer, user).unwrap();
+        let (script, cookie) = (open(Via::Bearer).await, open(Via::Cookie).await);
+        // Longer than those that are handed out: a test may step over hours.
+        let token = bearer::sign(&self.panel, &script.id, user, Duration::from_secs(12 * 3600)).await.unwrap();
         let script = self.stranger().with("authorization", &format!("Bearer {token}"));
         let browser = self
             .stranger()
@@ -326,9 +360,16 @@ impl TestPanel {
     /// Runs every loop once and says whether any did something.
     pub async fn settle_once(&self) -> bool {
         let panel = &self.panel;
-        let mut did = vec![provide::pass(panel).await.unwrap(), queue::pass(panel).await.unwrap(), converge::pass(panel).await.unwrap()];
+        let mut did = vec![
+            sessions::pass(panel).await.unwrap(),
+            provide::pass(panel).await.unwrap(),
+            queue::pass(panel).await.unwrap(),
+            converge::pass(panel).await.unwrap(),
+        ];
         observe::pass(panel).await.unwrap();
         did.push(routes::pass(panel).await.unwrap());
+        did.push(post::pass(panel).await.unwrap());
+        did.push(bounces::pass(panel).await.unwrap());
         did.iter().any(Option::is_some)
     }
 

@@ -1,6 +1,11 @@
-//! Hashing passwords: argon2id with the library's recommended cost, off the async threads, two at a time, so that a flood of
+//! Passwords: whether one is good enough, and hashing. Hashes are argon2id with the library's recommended cost, off the async threads, two at a time, so that a flood of
 //! sign-ins can't take the machine's memory.
-use crate::{accounts::model::Password, error::Result, platform::fault::Because};
+use super::breached;
+use crate::{
+    accounts::model::Password,
+    error::{Error, Result},
+    platform::{fault::Because, panel::Panel},
+};
 use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
@@ -16,6 +21,40 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.because("hashing a password")
 }
 
+/// Refuses a password that is easy to guess, for somebody of whom `about` is known, or that is in the operator's list of stolen ones.
+/// `field` is the form's name of it.
+pub async fn judge(panel: &Panel, field: &str, password: &Password, about: &[&str]) -> Result<()> {
+    let parts = about.iter().flat_map(|text| text.split(['@', ' ', '.']).chain([*text]));
+    let about: Vec<String> = parts.map(str::to_lowercase).collect();
+    let (list, bytes) = (panel.config.accounts.breached_passwords_file.clone(), password.as_bytes().to_vec());
+    let refused = blocking(move || {
+        let mut about: Vec<&str> = about.iter().map(String::as_str).filter(|word| word.len() > 2).collect();
+        about.push("skypanel");
+        if let Some(why) = too_easy(&String::from_utf8_lossy(&bytes), &about) {
+            return Some(why);
+        }
+        match list.map(|list| breached::lists(&list, &bytes)) {
+            Some(Ok(true)) => Some("This password is in a list of stolen ones, which attackers try first; choose another.".into()),
+            Some(Err(why)) => {
+                tracing::error!(cause = ?why.to_string(), "the list of stolen passwords can’t be searched");
+                None
+            }
+            _ => None,
+        }
+    });
+    refused.await?.map_or(Ok(()), |why| Err(Error::invalid(field, why)))
+}
+
+/// Why a password is too easy to guess; nothing where it is not.
+fn too_easy(password: &str, about: &[&str]) -> Option<String> {
+    let guessed = zxcvbn::zxcvbn(password, about);
+    let warning = || guessed.feedback().and_then(|feedback| feedback.warning()).map(|warning| format!(" {warning}")).unwrap_or_default();
+    let is_easy = guessed.score() < zxcvbn::Score::Two;
+    is_easy.then(|| {
+        format!("This password is easy to guess.{} Take, for example, four words that have nothing to do with each other.", warning())
+    })
+}
+
 /// The hash to store.
 pub async fn hash(password: &Password) -> Result<String> {
     let bytes = password.as_bytes().to_vec();
@@ -24,6 +63,8 @@ pub async fn hash(password: &Password) -> Result<String> {
 
 /// Whether the password is the one. Without a hash it takes as long and says no, so that the time doesn't tell who has an account.
 pub async fn verify(password: &str, hash: Option<&str>) -> Result<bool> {
+    // An account that signs in by other ways only has no password.
+    let hash = hash.filter(|hash| hash.starts_with('$'));
     let known = hash.is_some();
     let nobody = || Argon2::default().hash_password(b"nobody has this one").map(|hash| hash.to_string()).unwrap_or_default();
     let hash = hash.map(str::to_string);
@@ -39,6 +80,22 @@ pub async fn verify(password: &str, hash: Option<&str>) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_easy_to_guess_is_told_why() {
+        for (password, why) in [
+            ("password12345", "similar to a commonly used password"),
+            ("abcdefghijklm", "Sequences like abc"),
+            ("abcabcabcabc", "Repeats like"),
+            ("adalovelace", "easy to guess"),
+        ] {
+            let told = too_easy(password, &["ada", "lovelace"]).unwrap_or_else(|| panic!("{password} is taken"));
+            assert!(told.contains(why), "{password}: {told}");
+        }
+        for good in ["correct horse battery", "correct horse", "nine pink lamps of winter", "vK3#w9!pQz7d"] {
+            assert_eq!(too_easy(good, &["ada"]), None, "{good}");
+        }
+    }
 
     #[tokio::test]
     async fn a_password_matches_its_own_hash_only() {

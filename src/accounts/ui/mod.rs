@@ -1,6 +1,17 @@
-//! The doors: sign in, sign up, and the operator's one-time set-up.
+//! The doors: sign in, sign up, and the operator's one-time set-up; and the pages of one's own account.
+mod account;
+pub mod factors;
+mod links;
+mod passkey;
+mod sessions;
+
+pub use account::{AccountFrame, AccountTab, PasswordCard, ProfilePage, Security, VerifyBanner};
+pub use factors::SecondFactors;
+pub use links::{ForgotPassword, ResetPassword, VerifyEmail};
+pub use sessions::SessionsPage;
+
 use crate::{
-    accounts::fns::is_setup_link,
+    accounts::fns::{is_setup_link, read_pending_sign_in},
     error::{Error, Thing},
     kit::{AuthShell, Field, Form, SubmitButton, TextLink, load},
 };
@@ -13,13 +24,35 @@ pub fn SignIn() -> impl IntoView {
     let next = use_query_map().read_untracked().get("next").unwrap_or_default();
     view! {
         <AuthShell title="Sign in" below=|| view! { "New here? " <TextLink href="/sign-up">"Create an account"</TextLink> }>
-            <Form action="sign_in" hidden=vec![("next", next)]>
+            <factors::ProviderProblem/>
+            <Form action="sign_in" hidden=vec![("next", next.clone())]>
                 <Field name="email" label="Email" kind="email" autocomplete="username" autofocus=true/>
                 <Field name="password" label="Password" kind="password" autocomplete="current-password"/>
                 <SubmitButton wide=true>"Sign in"</SubmitButton>
             </Form>
+            <p class="text-center"><TextLink href="/forgot-password">"Forgot your password?"</TextLink></p>
+            <factors::OtherWays next=next/>
         </AuthShell>
     }
+}
+
+/// The second half of a sign-in, where the account has a second factor.
+#[component]
+pub fn SecondFactor() -> impl IntoView {
+    load(read_pending_sign_in(), |name| {
+        view! {
+            <AuthShell
+                title="One more step" text=format!("Hello {name}. Your account asks for a second factor.")
+                below=|| view! { <TextLink href="/sign-in">"Begin again"</TextLink> }
+            >
+                <Form action="sign_in_with_code">
+                    <Field name="code" label="Code" mono=true autocomplete="one-time-code" autofocus=true hint="From your authenticator app, or one of your recovery codes."/>
+                    <SubmitButton wide=true>"Sign in"</SubmitButton>
+                </Form>
+                <factors::SecondPasskey/>
+            </AuthShell>
+        }
+    })
 }
 
 /// Sign up.

@@ -1,5 +1,5 @@
 //! The fields of an application and the rule of each. Their errors are the sentences under the form fields.
-use crate::units::{Bytes, MilliCpu};
+pub use crate::units::{MAX_REPLICAS, check_cpu, check_memory};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -7,8 +7,6 @@ use std::{fmt, str::FromStr};
 pub const MAX_ENV: usize = 200;
 /// Bytes that all variables of an application may have together.
 pub const MAX_ENV_BYTES: usize = 64 * 1024;
-/// Replicas that can be asked for at most, whatever the plan says.
-pub const MAX_REPLICAS: u32 = 100;
 
 /// A text with a rule: private inside, `FromStr` in, `Display` out, a string on the wire.
 macro_rules! text {
@@ -307,24 +305,6 @@ impl FromStr for Replicas {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.trim().parse::<u32>().map_err(|_| format!("A number from 1 to {MAX_REPLICAS}.")).and_then(Replicas::try_from)
-    }
-}
-
-/// CPU of one replica: 0.05 to 16 cores.
-pub fn check_cpu(millis: u32) -> Result<MilliCpu, &'static str> {
-    if (50..=16_000).contains(&millis) {
-        Ok(MilliCpu(millis))
-    } else {
-        Err("A replica may have 0.05 to 16 CPUs (50 to 16000 thousandths).")
-    }
-}
-
-/// Memory of one replica: 16 MiB to 64 GiB.
-pub fn check_memory(bytes: u64) -> Result<Bytes, &'static str> {
-    if (Bytes::mib(16).0..=Bytes::mib(65_536).0).contains(&bytes) {
-        Ok(Bytes(bytes))
-    } else {
-        Err("A replica may have 16 MiB to 64 GiB of memory.")
     }
 }
 

@@ -1,7 +1,10 @@
 //! What is sent to create or change an application, and how it is parsed: every wrong field is told at once, under the name that
 //! the API gives it.
 use super::*;
-use crate::error::{Error, Fields, Result};
+use crate::{
+    error::{Error, Fields, Result},
+    orgs::model::Defaults,
+};
 use std::collections::BTreeMap;
 
 /// The body of `POST /api/paas/applications`.
@@ -199,6 +202,20 @@ pub fn parse_env(fields: &mut Fields, input: &BTreeMap<String, EnvInputValue>) -
 }
 
 impl CreateApplication {
+    /// Fills in what the organization says of new applications, where nothing else is said.
+    pub fn or_defaults(mut self, defaults: &Defaults) -> Self {
+        self.replicas = self.replicas.or(defaults.replicas);
+        let limits = self.resource_limits.get_or_insert_default();
+        limits.cpu_millis = limits.cpu_millis.or(defaults.cpu_millis.map(|it| it.0));
+        limits.memory_bytes = limits.memory_bytes.or(defaults.memory_bytes.map(|it| it.0));
+        if let (Some(git), Some(branch)) = (&mut self.source.git, &defaults.branch)
+            && given(&git.branch).is_none()
+        {
+            git.branch = Some(branch.to_string());
+        }
+        self
+    }
+
     /// Parses every field; all that are wrong are told at once.
     pub fn parse(&self) -> Result<NewApplication> {
         let mut fields = Fields::default();

@@ -12,6 +12,7 @@ use crate::{
     id::AppId,
     platform::{
         api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
+        conditional::{if_match, versioned},
         ctx::Ctx,
         sse,
     },
@@ -48,12 +49,7 @@ fn app_id(text: &str) -> Result<AppId> {
 
 /// One application, with its version as `ETag`.
 fn tagged(app: Application) -> Response {
-    let tag = HeaderValue::from_str(&format!("\"{}\"", app.version)).ok();
-    let mut response = Json(Success { success: true, data: app }).into_response();
-    if let Some(tag) = tag {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
+    versioned(app.version, app)
 }
 
 /// Makes an application; nothing runs before it is deployed.
@@ -101,11 +97,7 @@ async fn get(ctx: Ctx, Path(id): Path<String>) -> Result<Response, Refusal> {
 #[utoipa::path(put, path = "/api/paas/applications/{id}", tag = "Applications", params(("id" = String, Path)), request_body = UpdateApplication,
     responses((status = 200, description = "The application", body = Success<Application>)))]
 async fn update(ctx: Ctx, Path(id): Path<String>, headers: HeaderMap, Input(form): Input<UpdateApplication>) -> Result<Response, Refusal> {
-    let if_match = match headers.get(header::IF_MATCH).map(|value| value.to_str().unwrap_or_default().trim_matches('"')) {
-        None | Some("*") => None,
-        Some(text) => Some(text.parse().map_err(|_| Error::invalid("If-Match", "Send the ETag that you got with the application."))?),
-    };
-    Ok(tagged(service::update(&ctx, &app_id(&id)?, &form, if_match).await?))
+    Ok(tagged(service::update(&ctx, &app_id(&id)?, &form, if_match(&headers)?).await?))
 }
 
 /// Deletes an application for good: its containers, its images and its address. Its history stays.
@@ -174,8 +166,16 @@ struct PutEnvironment {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "environment_variables": { "COLOUR": "blue", "OLD": null } }))]
 struct PatchEnvironment {
-    #[schema(value_type = BTreeMap<String, EnvInputValue>)]
+    #[schema(schema_with = values_or_null)]
     environment_variables: BTreeMap<String, Option<EnvInputValue>>,
+}
+
+/// An object whose values are variables or `null`, which the derivation can't say.
+fn values_or_null() -> utoipa::openapi::schema::Object {
+    use utoipa::openapi::{Ref, schema};
+    let null = schema::ObjectBuilder::new().schema_type(schema::Type::Null);
+    let value = schema::OneOfBuilder::new().item(Ref::from_schema_name("EnvInputValue")).item(null).build();
+    schema::ObjectBuilder::new().schema_type(schema::Type::Object).additional_properties(Some(schema::Schema::OneOf(value))).build()
 }
 
 /// Replaces all variables; they apply with the next deployment.

@@ -15,6 +15,7 @@ use crate::{
     clusters::server::service as clusters,
     error::{Error, Fields, Result},
     id::{AppId, ClusterId, Id},
+    orgs::server::service as orgs,
     platform::{
         api::{Pagination, Paging, contains},
         ctx::{Ctx, Granted},
@@ -83,7 +84,12 @@ pub async fn list(ctx: &Ctx, filter: &Filter, paging: Paging) -> Result<(Vec<App
 
 /// One application.
 pub async fn get(ctx: &Ctx, id: &AppId) -> Result<Application> {
-    let app = ctx.app(id).to(Action::View).await?;
+    after(ctx, id, Action::View).await
+}
+
+/// How it stands after a deed: whoever may do it is told, also where she may not look otherwise.
+async fn after(ctx: &Ctx, id: &AppId, deed: Action) -> Result<Application> {
+    let app = ctx.app(id).to(deed).await?;
     view(&ctx.panel, (*app).clone()).await
 }
 
@@ -96,7 +102,7 @@ pub async fn replicas(ctx: &Ctx, id: &AppId) -> Result<Vec<Replica>> {
 /// Makes an application; nothing runs before it is deployed.
 pub async fn create(ctx: &Ctx, form: &CreateApplication) -> Result<Application> {
     let org = ctx.may(Action::Create)?;
-    let new = form.parse()?;
+    let new = form.clone().or_defaults(&orgs::defaults(ctx).await?).parse()?;
     let cluster = match &new.cluster {
         Some(id) => (*ctx.cluster(id).to(Action::Create).await?).clone(),
         None => clusters::of_organization(&ctx.panel, &org).await?,
@@ -145,7 +151,7 @@ pub async fn create(ctx: &Ctx, form: &CreateApplication) -> Result<Application> 
         })
         .await?;
     ctx.panel.wake.routes.notify_one();
-    get(ctx, &made).await
+    after(ctx, &made, Action::Create).await
 }
 
 /// Inserts the row under the plain host name, or, where another organization has that, under one with a few letters more.
@@ -200,7 +206,7 @@ pub async fn update(ctx: &Ctx, id: &AppId, form: &UpdateApplication, if_match: O
         })
         .await?;
     ctx.panel.hub.tell(Changed::App(app.id.clone()));
-    get(ctx, id).await
+    after(ctx, id, Action::Configure).await
 }
 
 fn changed_meanwhile() -> Error {
@@ -242,7 +248,7 @@ pub async fn scale(ctx: &Ctx, id: &AppId, to: Replicas) -> Result<Scaled> {
         })
         .await?;
     wake(&ctx.panel, id);
-    Ok(Scaled { application: get(ctx, id).await?, previous_replicas: app.replicas as u32 })
+    Ok(Scaled { application: after(ctx, id, Action::Scale).await?, previous_replicas: app.replicas as u32 })
 }
 
 /// Stops all copies; the release stays, and the address says that the application is stopped.
@@ -273,7 +279,7 @@ async fn want(ctx: &Ctx, id: &AppId, to: Wanted, event: &str) -> Result<Applicat
             .await?;
         wake(&ctx.panel, id);
     }
-    get(ctx, id).await
+    after(ctx, id, Action::Scale).await
 }
 
 /// Asks for the end of what is being deployed: going live would start again what was just stopped.

@@ -6,7 +6,8 @@ use crate::{
         ui::fields::{BuildFields, FirstFields, NameFields, RunFields, SourceFields, Typed},
     },
     error::Result,
-    kit::{Card, Form, LinkButton, Look, Page, PageTitle, Posted, SubmitButton, Tone, field_id, side},
+    kit::{Card, Form, LinkButton, Look, Page, PageTitle, Posted, SubmitButton, Tone, field_id, load, side},
+    orgs::{fns::read_defaults, model::Defaults},
     rights::Action,
 };
 use leptos::{prelude::*, task::spawn_local};
@@ -21,7 +22,19 @@ const MORE: [&str; 8] =
 /// The form.
 #[component]
 pub fn NewApplication() -> impl IntoView {
-    let [source, name, build, run] = std::array::from_fn(|_| Typed { source: "git", ..Typed::default() });
+    load(read_defaults(), |defaults| view! { <Creation defaults=defaults/> })
+}
+
+#[component]
+fn Creation(defaults: Defaults) -> impl IntoView {
+    let replicas = defaults.replicas.unwrap_or(1).to_string();
+    let [source, name, build, run] = std::array::from_fn(|_| Typed {
+        source: "git",
+        branch: defaults.branch.as_ref().map(ToString::to_string).unwrap_or_default(),
+        memory_mib: defaults.memory_bytes.map(|it| it.as_mib().to_string()).unwrap_or_default(),
+        cpu: defaults.cpu_millis.map(|it| (f64::from(it.0) / 1000.0).to_string()).unwrap_or_default(),
+        ..Typed::default()
+    });
     let posted = use_context::<Posted>();
     let unfolded = posted.is_some_and(|it| MORE.iter().any(|field| it.error.for_field(field).is_some()));
     let check = || view! { <WatchRepository address=field_id(ACTION, "repository_url") branch=field_id(ACTION, "branch") name=field_id(ACTION, "name")/> };
@@ -41,7 +54,7 @@ pub fn NewApplication() -> impl IntoView {
                         </span>
                         <span class="text-muted transition-transform duration-100 group-open:rotate-90">{crate::kit::Icon::Chevron.view()}</span>
                     </summary>
-                    <div class="flex flex-col gap-4 px-5 pb-5"><BuildFields typed=build/> <RunFields typed=run/> <FirstFields/></div>
+                    <div class="flex flex-col gap-4 px-5 pb-5"><BuildFields typed=build/> <RunFields typed=run/> <FirstFields replicas=replicas/></div>
                 </details>
                 <div class="flex flex-wrap items-center gap-2">
                     <SubmitButton name="deploy" value="true" needs=Action::Create>"Create and deploy"</SubmitButton>

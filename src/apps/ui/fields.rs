@@ -120,9 +120,12 @@ pub fn RunFields(
 
 /// How many, and with which variables: where an application is made.
 #[component]
-pub fn FirstFields() -> impl IntoView {
+pub fn FirstFields(
+    /// How many at first.
+    replicas: String,
+) -> impl IntoView {
     view! {
-        <div class="max-w-xs"><Field name="replicas" label="Replicas" kind="number" value="1" hint=format!("1 to {MAX_REPLICAS}. They share the visitors.")/></div>
+        <div class="max-w-xs"><Field name="replicas" label="Replicas" kind="number" value=replicas hint=format!("1 to {MAX_REPLICAS}. They share the visitors.")/></div>
         <TextArea
             name="environment" label="Environment" optional=true mono=true rows=5 placeholder="DATABASE_URL=postgres://…\nLOG_LEVEL=info"
             hint="One NAME=value a line, as in a .env file. Secrets can be set after it is made."

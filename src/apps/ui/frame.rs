@@ -6,7 +6,7 @@ use crate::{
     },
     error::{Error, Result, Thing},
     id::AppId,
-    kit::{Copyable, Form, Icon, Notice, Page, PageTitle, Rights, SubmitButton, Tabs, TextLink, Tone},
+    kit::{Copyable, Form, Icon, Notice, OnApp, Page, PageTitle, Rights, SubmitButton, Tabs, TextLink, Tone, may},
     rights::{Action, Role},
 };
 use leptos::{children::ViewFnOnce, prelude::*};
@@ -60,15 +60,20 @@ pub fn AppFrame(
     let base = format!("/applications/{}", app.id);
     let (_, name, path) = tab.entry();
     let current = format!("{base}{path}");
-    let tabs = Tab::ALL.into_iter().map(|(_, name, path)| (name, format!("{base}{path}"))).collect();
+    let mut tabs: Vec<_> = Tab::ALL.into_iter().map(|(_, name, path)| (name, format!("{base}{path}"))).collect();
+    if may(Action::Audit).is_ok() {
+        tabs.push(("Activity", format!("/organization/activity?search={}", app.id)));
+    }
     let title = if tab == Tab::Overview { app.name.to_string() } else { format!("{name} · {}", app.name) };
     let (url, status) = (events_url(&app.id), app.status);
     let below = {
         let (address, live) = (app.url.clone(), app.live_deployment_id.is_some());
         move || view! { <Address url=address live=live/> }
     };
+    let id = app.id.clone();
     let all = move || view! { {actions.run()} <Deploy app_id=app.id.clone()/> };
     view! {
+        <OnApp id=id>
         <Page wide=wide>
             <PageTitle
                 title=app.name.to_string() above=vec![("Applications".into(), "/applications".into())]
@@ -78,6 +83,7 @@ pub fn AppFrame(
             <LookOnly/>
             {children()}
         </Page>
+        </OnApp>
     }
 }
 

@@ -5,11 +5,13 @@ use crate::{
         server::{service, watch},
     },
     error::{Error, Thing},
+    id::{AppId, DeploymentId},
     platform::{
         api::{Answer, Asked, Input, List, Paging, Refusal, Success, accepted, named, ok, waiting},
         ctx::Ctx,
         sse,
     },
+    rights::Action,
 };
 use axum::{
     Json,
@@ -51,6 +53,22 @@ async fn follow(ctx: &Ctx, made: Deployment, wait: Option<u64>) -> Result<Respon
     }
 }
 
+/// Refuses to wait where the end could not be looked at, before anything is asked for.
+async fn may_wait_for(ctx: &Ctx, app: &AppId, wait: Option<u64>) -> Result<(), Refusal> {
+    if waiting(wait)?.is_some() {
+        ctx.app(app).to(Action::View).await?;
+    }
+    Ok(())
+}
+
+/// The same by a deployment of the application.
+async fn may_wait_beside(ctx: &Ctx, deployment: &DeploymentId, wait: Option<u64>) -> Result<(), Refusal> {
+    if waiting(wait)?.is_some() {
+        ctx.deployment(deployment).to(Action::View).await?;
+    }
+    Ok(())
+}
+
 /// Deploys the source as it is now, or a given commit or branch of it.
 #[utoipa::path(post, path = "/api/paas/applications/{id}/deploy", tag = "Deployments", params(("id" = String, Path), Wait),
     request_body = DeployRequest, responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
@@ -60,8 +78,9 @@ async fn deploy(
     Asked(asked): Asked<Wait>,
     Input(request): Input<DeployRequest>,
 ) -> Result<Response, Refusal> {
-    waiting(asked.wait)?;
-    let made = service::deploy(&ctx, &named(&id, Thing::Application)?, &request).await?;
+    let id = named(&id, Thing::Application)?;
+    may_wait_for(&ctx, &id, asked.wait).await?;
+    let made = service::deploy(&ctx, &id, &request).await?;
     follow(&ctx, made, asked.wait).await
 }
 
@@ -69,8 +88,9 @@ async fn deploy(
 #[utoipa::path(post, path = "/api/paas/applications/{id}/restart", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
 async fn restart(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
-    waiting(asked.wait)?;
-    let made = service::restart(&ctx, &named(&id, Thing::Application)?).await?;
+    let id = named(&id, Thing::Application)?;
+    may_wait_for(&ctx, &id, asked.wait).await?;
+    let made = service::restart(&ctx, &id).await?;
     follow(&ctx, made, asked.wait).await
 }
 
@@ -145,8 +165,9 @@ async fn logs(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Lines>, head
 #[utoipa::path(post, path = "/api/paas/deployments/{id}/rollback", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The new deployment, to be followed", body = Success<Deployment>)))]
 async fn rollback(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
-    waiting(asked.wait)?;
-    let made = service::rollback(&ctx, &named(&id, Thing::Deployment)?).await?;
+    let id = named(&id, Thing::Deployment)?;
+    may_wait_beside(&ctx, &id, asked.wait).await?;
+    let made = service::rollback(&ctx, &id).await?;
     follow(&ctx, made, asked.wait).await
 }
 
@@ -154,7 +175,8 @@ async fn rollback(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -
 #[utoipa::path(post, path = "/api/paas/deployments/{id}/cancel", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
 async fn cancel(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
-    waiting(asked.wait)?;
-    let ended = service::cancel(&ctx, &named(&id, Thing::Deployment)?).await?;
+    let id = named(&id, Thing::Deployment)?;
+    may_wait_beside(&ctx, &id, asked.wait).await?;
+    let ended = service::cancel(&ctx, &id).await?;
     follow(&ctx, ended, asked.wait).await
 }

@@ -14,7 +14,8 @@ use crate::{
     error::{Error, Result, Thing},
     id::DeploymentId,
     kit::{
-        Ask, Card, Copyable, Fact, Form, Icon, KeyValue, Look, Notice, Now, Page, PageTitle, SubmitButton, Tag, TextLink, Time, Tone, load,
+        Ask, Card, Copyable, Fact, Form, Icon, KeyValue, Look, Notice, Now, OnApp, Page, PageTitle, SubmitButton, Tag, TextLink, Time,
+        Tone, load,
         log::{LogRow, LogView},
     },
     rights::Action,
@@ -52,6 +53,7 @@ pub fn DeploymentPage() -> impl IntoView {
         let serving = app.as_ref().is_some_and(|app| app.live_deployment_id.is_some());
         let failure = deployment.failure.clone();
         view! {
+            <OnApp id=deployment.application_id.clone()>
             <Page>
                 <Head deployment=deployment.clone() app=app.clone() url=url.clone()/>
                 {failure.map(|failure| view! { <Reason failure=failure still_serving=serving/> })}
@@ -65,6 +67,7 @@ pub fn DeploymentPage() -> impl IntoView {
                     <div class="min-w-0 lg:col-start-2"><Details deployment=deployment/></div>
                 </div>
             </Page>
+            </OnApp>
         }
     })
 }

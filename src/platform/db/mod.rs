@@ -2,21 +2,24 @@
 //! IMMEDIATE, so that two of them queue up instead of failing at their end.
 use crate::{
     error::{Error, Result},
-    platform::fault::Because,
+    platform::{fault::Because, trail::Chain},
     units::Timestamp,
 };
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
 };
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 mod columns;
 pub mod tables;
+mod tx;
 
-/// A transaction that is written in.
-pub type Tx = DatabaseTransaction;
+pub use tx::Tx;
 
 /// The number of PostgreSQL's advisory lock that is held while the schema changes.
 const MIGRATING: i64 = 0x736b_7970;
@@ -26,7 +29,9 @@ const MIGRATING: i64 = 0x736b_7970;
 pub struct Db {
     pool: DatabaseConnection,
     /// Writers of SQLite wait here in order, rather than by busy retries.
-    writer: std::sync::Arc<tokio::sync::Mutex<()>>,
+    writer: Arc<tokio::sync::Mutex<()>>,
+    /// What the audit trail is chained with; none until there is a panel.
+    chain: Arc<OnceLock<Chain>>,
 }
 
 impl Db {
@@ -54,7 +59,17 @@ impl Db {
             });
         }
         let pool = Database::connect(options).await.because("connecting to the database")?;
-        Ok(Db { pool, writer: Default::default() })
+        Ok(Db { pool, writer: Default::default(), chain: Default::default() })
+    }
+
+    /// From now on lines of the audit trail can be written.
+    pub fn chain_with(&self, chain: Chain) {
+        self.chain.set(chain).ok();
+    }
+
+    /// Tells `hear` of every statement from now on, with its values.
+    pub fn on_statement(&mut self, hear: impl Fn(&Statement) + Send + Sync + 'static) {
+        self.pool.set_metric_callback(move |info| hear(info.statement));
     }
 
     /// The pool, for reading.
@@ -86,8 +101,13 @@ impl Db {
         let _turn = if sqlite { Some(self.writer.lock().await) } else { None };
         let options =
             TransactionOptions { sqlite_transaction_mode: sqlite.then_some(SqliteTransactionMode::Immediate), ..Default::default() };
-        let tx = self.pool.begin_with_options(options).await.because("beginning a transaction")?;
-        match work(&tx).await {
+        let tx = Tx::new(self.pool.begin_with_options(options).await.because("beginning a transaction")?);
+        let done = match work(&tx).await {
+            Ok(value) => tx.chain_lines(self.chain.get()).await.map(|()| value),
+            Err(why) => Err(why),
+        };
+        let tx = tx.into_inner();
+        match done {
             Ok(value) => {
                 tx.commit().await.because("committing")?;
                 Ok(value)

@@ -20,6 +20,8 @@ pub enum Template {
     PasswordChanged { name: String },
     /// A second factor was added or removed; `change` is a clause: "a passkey was added".
     SecondFactorChanged { name: String, change: String },
+    /// Shows an operator that mail arrives.
+    Test { name: String },
 }
 
 impl Template {
@@ -33,6 +35,26 @@ impl Template {
             Template::ResetPassword { .. } => "reset_password",
             Template::PasswordChanged { .. } => "password_changed",
             Template::SecondFactorChanged { .. } => "second_factor_changed",
+            Template::Test { .. } => "test",
+        }
+    }
+
+    /// From when on what it says is no longer true, where it says so: it is not sent after that.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        match self {
+            Template::Invitation { expires_at, .. } | Template::ResetPassword { expires_at, .. } => Some(*expires_at),
+            _ => None,
+        }
+    }
+
+    /// The address that its button leads to.
+    pub fn link(&self) -> Option<&str> {
+        match self {
+            Template::Invitation { link, .. }
+            | Template::VerifyEmail { link, .. }
+            | Template::ChangeEmail { link, .. }
+            | Template::ResetPassword { link, .. } => Some(link),
+            _ => None,
         }
     }
 }

@@ -6,22 +6,40 @@ use crate::support::{
     panel::{App, TestPanel},
 };
 use futures::future::BoxFuture;
-use sea_orm::{EntityTrait, PaginatorTrait};
+use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder};
 use serde_json::{Value, json};
 use skypanel::{
     doors,
     id::DeploymentId,
-    platform::db::tables::{application, deployment},
+    platform::db::tables::{app_grant, application, deployment, invitation, membership, organization, role},
     rights::Role,
 };
 use std::collections::{BTreeSet, HashMap};
 
 mod accounts;
+mod admin;
 mod apps;
+mod audit;
 mod deployments;
+mod factors;
+mod keys;
+mod mail;
+mod orgs;
+mod reports;
 
 /// Every feature's table.
-const TABLES: &[&Table] = &[&accounts::TABLE, &apps::TABLE, &deployments::TABLE];
+const TABLES: &[&Table] = &[
+    &accounts::TABLE,
+    &admin::TABLE,
+    &apps::TABLE,
+    &audit::TABLE,
+    &deployments::TABLE,
+    &factors::TABLE,
+    &keys::TABLE,
+    &mail::TABLE,
+    &orgs::TABLE,
+    &reports::TABLE,
+];
 
 /// What the owner, an admin, a developer, one for billing, a viewer, the owner of another organization, and somebody signed out get;
 /// and the permission that whoever is refused with 403 is told to lack. An operator gets what the other organization's owner gets,
@@ -97,7 +115,11 @@ impl World {
         let db = t.panel.db.read();
         let (apps, deployments) =
             (application::Entity::find().count(db).await.unwrap(), deployment::Entity::find().count(db).await.unwrap());
-        format!("{apps} {deployments} {:?} {:?}", t.app_row(&self.app).await, t.row(&self.queued).await)
+        let people = membership::Entity::find().order_by_asc(membership::Column::UserId).all(db).await.unwrap();
+        let (orgs, asked) = (organization::Entity::find().all(db).await.unwrap(), invitation::Entity::find().all(db).await.unwrap());
+        let (roles, grants) = (role::Entity::find().all(db).await.unwrap(), app_grant::Entity::find().all(db).await.unwrap());
+        let rows = format!("{:?} {:?}", t.app_row(&self.app).await, t.row(&self.queued).await);
+        format!("{apps} {deployments} {rows} {people:?} {orgs:?} {asked:?} {roles:?} {grants:?}")
     }
 }
 
@@ -234,7 +256,7 @@ macro_rules! of_each_table {
     )*};
 }
 mod tables {
-    of_each_table!(accounts, apps, deployments);
+    of_each_table!(accounts, admin, apps, audit, deployments, factors, keys, mail, orgs, reports);
 }
 
 #[tokio::test]

@@ -12,8 +12,11 @@ pub struct Model {
     pub key_hash: String,
     pub request_hash: String,
     pub status: Option<i64>,
+    /// Sealed: an answer may hold a new secret.
     pub body: Option<String>,
     pub expires_at: Timestamp,
+    /// A JSON object: those of the answer's headers that a replay repeats.
+    pub headers: Option<String>,
 }
 
 /// No relations are walked: every look-up says whose rows it wants.

@@ -19,6 +19,12 @@ pub struct Model {
     pub status: String,
     pub attempts: i64,
     pub next_try_at: Timestamp,
+    /// From then on it is not sent any more.
+    pub expires_at: Timestamp,
+    /// The panel that sends it now.
+    pub lease_owner: Option<String>,
+    /// Until when, by the database's clock.
+    pub lease_until: Option<Timestamp>,
     pub last_error: Option<String>,
     pub sent_at: Option<Timestamp>,
     pub created_at: Timestamp,

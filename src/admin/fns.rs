@@ -1,0 +1,267 @@
+//! The browser's door to what the operator does.
+use crate::{
+    admin::model::{AdminOrganization, AdminOrganizationDetail, AdminUser, AdminUserDetail, Announcement, FeatureFlag, Overview},
+    error::{Error, Result},
+    id::{AnnouncementId, OrgId, UserId},
+};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A page of a list, and where it stands in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Paged<T> {
+    pub entries: Vec<T>,
+    pub page: u64,
+    pub pages: u64,
+    pub total: u64,
+}
+
+/// The fields of the form of an announcement, as they are typed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AnnouncementFields {
+    pub title: String,
+    pub body: String,
+    pub level: String,
+    /// Ids, one a line.
+    pub organizations: String,
+    pub starts_at: String,
+    pub ends_at: String,
+    pub is_dismissable: Option<String>,
+}
+
+/// The platform in figures.
+#[server]
+pub async fn read_overview() -> Result<Overview, Error> {
+    use super::server::overview;
+    use crate::platform::ctx::ctx;
+    overview::overview(&ctx()?).await
+}
+
+/// A page of people.
+#[server]
+pub async fn read_users(search: Option<String>, status: Option<String>, page: Option<u64>) -> Result<Paged<AdminUser>, Error> {
+    use super::server::people::service;
+    use crate::platform::ctx::ctx;
+    let (entries, at) = service::list(&ctx()?, &crate::admin::model::AdminQuery { search, status, page, limit: None }).await?;
+    Ok(Paged { entries, page: at.page, pages: at.total_pages, total: at.total })
+}
+
+/// A person.
+#[server]
+pub async fn read_user(id: UserId) -> Result<AdminUserDetail, Error> {
+    use super::server::people::service;
+    use crate::platform::ctx::ctx;
+    service::get(&ctx()?, &id).await
+}
+
+/// Ends a person's sessions and lets her in no more.
+#[server]
+pub async fn suspend_user(id: UserId, reason: String) -> Result<(), Error> {
+    use super::server::people::service;
+    use crate::{
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    service::suspend(&ctx()?, &id, &reason).await?;
+    remember(Flash::SUSPENDED);
+    Ok(())
+}
+
+/// Lets a person in again.
+#[server]
+pub async fn resume_user(id: UserId) -> Result<(), Error> {
+    use super::server::people::service;
+    use crate::{
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    service::resume(&ctx()?, &id).await?;
+    remember(Flash::RESUMED);
+    Ok(())
+}
+
+/// Makes somebody an operator, or no longer one.
+#[server]
+pub async fn set_operator(id: UserId, is_operator: bool) -> Result<(), Error> {
+    use super::server::people::service;
+    use crate::{
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    service::set_operator(&ctx()?, &id, is_operator).await?;
+    remember(Flash::SAVED);
+    Ok(())
+}
+
+/// Begins to act in a person's name, in this browser.
+#[server]
+pub async fn impersonate_user(id: UserId, reason: String, organization: Option<String>) -> Result<(), Error> {
+    use super::server::{doors, impersonation::service};
+    use crate::{
+        admin::model::Impersonate,
+        platform::{ctx::ctx, session::Via},
+    };
+    let ctx = ctx()?;
+    ctx.operator()?;
+    let organization_id = match organization.filter(|id| !id.is_empty()).map(|id| id.parse()) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        Some(Err(_)) => return Err(Error::invalid("organization", "Choose one of her organizations.")),
+    };
+    let (opened, _) = service::begin(&ctx, &id, &Impersonate { reason, organization_id }, Via::Cookie).await?;
+    doors::go_on(&opened, "/applications")
+}
+
+/// Ends it, and gives the operator her own session back.
+#[server]
+pub async fn end_impersonation() -> Result<(), Error> {
+    use super::server::{doors, impersonation::service};
+    use crate::platform::ctx::ctx;
+    let (back, person) = service::end(&ctx()?).await?;
+    match back {
+        Some(own) => doors::go_on(&own, &format!("/admin/users/{person}")),
+        None => doors::sign_in_again(),
+    }
+}
+
+/// A page of organizations.
+#[server]
+pub async fn read_organizations(
+    search: Option<String>,
+    status: Option<String>,
+    page: Option<u64>,
+) -> Result<Paged<AdminOrganization>, Error> {
+    use super::server::organizations::service;
+    use crate::platform::ctx::ctx;
+    let (entries, at) = service::list(&ctx()?, &crate::admin::model::AdminQuery { search, status, page, limit: None }).await?;
+    Ok(Paged { entries, page: at.page, pages: at.total_pages, total: at.total })
+}
+
+/// An organization.
+#[server]
+pub async fn read_admin_organization(id: OrgId) -> Result<AdminOrganizationDetail, Error> {
+    use super::server::organizations::service;
+    use crate::platform::ctx::ctx;
+    service::get(&ctx()?, &id).await
+}
+
+/// Refuses every change in an organization.
+#[server]
+pub async fn suspend_organization(id: OrgId, reason: String, stop_applications: Option<String>) -> Result<(), Error> {
+    use super::server::organizations::service;
+    use crate::{
+        admin::model::SuspendOrganization,
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    let form = SuspendOrganization { reason, stop_applications: stop_applications.is_some() };
+    service::suspend(&ctx()?, &id, &form).await?;
+    remember(Flash::SUSPENDED);
+    Ok(())
+}
+
+/// Lets an organization go on.
+#[server]
+pub async fn resume_organization(id: OrgId) -> Result<(), Error> {
+    use super::server::organizations::service;
+    use crate::{
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    service::resume(&ctx()?, &id).await?;
+    remember(Flash::RESUMED);
+    Ok(())
+}
+
+/// A page of announcements.
+#[server]
+pub async fn read_announcements(page: Option<u64>) -> Result<Paged<Announcement>, Error> {
+    use super::server::announcements::service;
+    use crate::platform::ctx::ctx;
+    let (entries, at) = service::list(&ctx()?, page, None).await?;
+    Ok(Paged { entries, page: at.page, pages: at.total_pages, total: at.total })
+}
+
+/// One announcement.
+#[server]
+pub async fn read_announcement(id: AnnouncementId) -> Result<Announcement, Error> {
+    use super::server::announcements::service;
+    use crate::platform::ctx::ctx;
+    service::get(&ctx()?, &id).await
+}
+
+/// Announces something.
+#[server]
+pub async fn create_announcement(#[server(flatten)] form: AnnouncementFields) -> Result<(), Error> {
+    use super::server::{announcements::service, forms};
+    use crate::{
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    let ctx = ctx()?;
+    ctx.operator()?;
+    service::create(&ctx, &forms::announcement(&form)?).await?;
+    remember(Flash::SAVED);
+    Ok(())
+}
+
+/// Changes an announcement.
+#[server]
+pub async fn update_announcement(id: AnnouncementId, #[server(flatten)] form: AnnouncementFields) -> Result<(), Error> {
+    use super::server::{announcements::service, forms};
+    use crate::{
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    let ctx = ctx()?;
+    ctx.operator()?;
+    service::update(&ctx, &id, &forms::announcement(&form)?).await?;
+    remember(Flash::SAVED);
+    Ok(())
+}
+
+/// Takes an announcement back.
+#[server]
+pub async fn delete_announcement(id: AnnouncementId) -> Result<(), Error> {
+    use super::server::announcements::service;
+    use crate::{
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    service::delete(&ctx()?, &id).await?;
+    remember(Flash::TAKEN_AWAY);
+    leptos_axum::redirect("/admin/announcements");
+    Ok(())
+}
+
+/// Puts an announcement away for whoever asks.
+#[server]
+pub async fn dismiss_announcement(id: AnnouncementId) -> Result<(), Error> {
+    use super::server::announcements::service;
+    use crate::platform::ctx::ctx;
+    service::dismiss(&ctx()?, &id).await
+}
+
+/// Every feature flag.
+#[server]
+pub async fn read_flags() -> Result<Vec<FeatureFlag>, Error> {
+    use super::server::flags::service;
+    use crate::platform::ctx::ctx;
+    service::list(&ctx()?).await
+}
+
+/// Sets how far a feature is rolled out; organizations are ids, one a line.
+#[server]
+pub async fn set_flag(name: String, percent: String, on: String, off: String) -> Result<(), Error> {
+    use super::server::{flags::service, forms};
+    use crate::{
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    let ctx = ctx()?;
+    ctx.operator()?;
+    service::set(&ctx, &name, &forms::flag(&percent, &on, &off)?).await?;
+    remember(Flash::SAVED);
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! What the operator of the platform does: people and organizations of every tenant, acting in somebody's name, notes to users, how far
+//! a feature is rolled out; and the same from the command line.
+pub mod fns;
+pub mod model;
+pub mod ui;
+
+#[cfg(feature = "ssr")]
+pub mod server;

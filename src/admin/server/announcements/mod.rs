@@ -1,0 +1,2 @@
+//! Notes to users.
+pub mod service;

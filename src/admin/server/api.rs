@@ -1,0 +1,193 @@
+//! The API's door to what the operator does.
+use crate::{
+    admin::{
+        model::{
+            AdminOrganization, AdminOrganizationDetail, AdminQuery, AdminUser, AdminUserDetail, Announcement, AnnouncementForm,
+            FeatureFlag, Impersonate, ImpersonationToken, Overview, SetFlag, SetOperator, SuspendOrganization, SuspendUser,
+        },
+        server::{
+            announcements::service as announcements, flags::service as flags, impersonation::service as impersonation,
+            organizations::service as organizations, overview, people::service as people,
+        },
+    },
+    error::{Result, Thing},
+    id::{AnnouncementId, OrgId, UserId},
+    platform::{
+        api::{Answer, Asked, Done, Input, List, Refusal, Success, created, named, ok},
+        ctx::Ctx,
+    },
+};
+use axum::{Json, extract::Path, response::Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The routes of the operator.
+pub fn router() -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(figures))
+        .routes(routes!(list_users))
+        .routes(routes!(get_user))
+        .routes(routes!(suspend_user))
+        .routes(routes!(resume_user))
+        .routes(routes!(impersonate))
+        .routes(routes!(set_operator))
+        .routes(routes!(list_organizations))
+        .routes(routes!(get_organization))
+        .routes(routes!(suspend_organization))
+        .routes(routes!(resume_organization))
+        .routes(routes!(list_announcements, create_announcement))
+        .routes(routes!(get_announcement, update_announcement, delete_announcement))
+        .routes(routes!(list_flags))
+        .routes(routes!(set_flag))
+}
+
+fn user_id(text: &str) -> Result<UserId> {
+    named(text, Thing::User)
+}
+
+fn org_id(text: &str) -> Result<OrgId> {
+    named(text, Thing::Organization)
+}
+
+fn announcement_id(text: &str) -> Result<AnnouncementId> {
+    named(text, Thing::Announcement)
+}
+
+/// The platform in figures.
+#[utoipa::path(get, path = "/api/admin/overview", tag = "Admin", responses((status = 200, description = "The figures", body = Success<Overview>)))]
+async fn figures(ctx: Ctx) -> Answer<Overview> {
+    ok(overview::overview(&ctx).await?)
+}
+
+/// People, the newest first.
+#[utoipa::path(get, path = "/api/admin/users", tag = "Admin", params(AdminQuery), responses((status = 200, description = "A page of people", body = List<AdminUser>)))]
+async fn list_users(ctx: Ctx, Asked(query): Asked<AdminQuery>) -> Result<Json<List<AdminUser>>, Refusal> {
+    let (data, pagination) = people::list(&ctx, &query).await?;
+    Ok(Json(List { success: true, data, pagination }))
+}
+
+/// A person, where she is a member and what she did lately.
+#[utoipa::path(get, path = "/api/admin/users/{id}", tag = "Admin", responses((status = 200, description = "The person", body = Success<AdminUserDetail>)))]
+async fn get_user(ctx: Ctx, Path(id): Path<String>) -> Answer<AdminUserDetail> {
+    ctx.operator()?;
+    ok(people::get(&ctx, &user_id(&id)?).await?)
+}
+
+/// Ends a person’s sessions and lets her in no more.
+#[utoipa::path(post, path = "/api/admin/users/{id}/suspend", tag = "Admin", request_body = SuspendUser, responses((status = 200, description = "The person", body = Success<AdminUserDetail>)))]
+async fn suspend_user(ctx: Ctx, Path(id): Path<String>, Input(form): Input<SuspendUser>) -> Answer<AdminUserDetail> {
+    ctx.operator()?;
+    ok(people::suspend(&ctx, &user_id(&id)?, &form.reason).await?)
+}
+
+/// Lets a person in again.
+#[utoipa::path(post, path = "/api/admin/users/{id}/resume", tag = "Admin", responses((status = 200, description = "The person", body = Success<AdminUserDetail>)))]
+async fn resume_user(ctx: Ctx, Path(id): Path<String>) -> Answer<AdminUserDetail> {
+    ctx.operator()?;
+    ok(people::resume(&ctx, &user_id(&id)?).await?)
+}
+
+/// Gives a bearer token to act in a person’s name for an hour, without her secrets and credentials. Both names stand in every line of
+/// the audit trail. Sign out with it to end it.
+#[utoipa::path(post, path = "/api/admin/users/{id}/impersonate", tag = "Admin", request_body = Impersonate, responses((status = 200, description = "The token", body = Success<ImpersonationToken>)))]
+async fn impersonate(ctx: Ctx, Path(id): Path<String>, Input(form): Input<Impersonate>) -> Answer<ImpersonationToken> {
+    ctx.operator()?;
+    ok(impersonation::begin_by_token(&ctx, &user_id(&id)?, &form).await?)
+}
+
+/// Makes somebody an operator, or no longer one; never the last one.
+#[utoipa::path(put, path = "/api/admin/users/{id}/operator", tag = "Admin", request_body = SetOperator, responses((status = 200, description = "The person", body = Success<AdminUserDetail>)))]
+async fn set_operator(ctx: Ctx, Path(id): Path<String>, Input(form): Input<SetOperator>) -> Answer<AdminUserDetail> {
+    ctx.operator()?;
+    ok(people::set_operator(&ctx, &user_id(&id)?, form.is_operator).await?)
+}
+
+/// Organizations, the newest first.
+#[utoipa::path(get, path = "/api/admin/organizations", tag = "Admin", params(AdminQuery), responses((status = 200, description = "A page of organizations", body = List<AdminOrganization>)))]
+async fn list_organizations(ctx: Ctx, Asked(query): Asked<AdminQuery>) -> Result<Json<List<AdminOrganization>>, Refusal> {
+    let (data, pagination) = organizations::list(&ctx, &query).await?;
+    Ok(Json(List { success: true, data, pagination }))
+}
+
+/// An organization with its members, applications and what happened lately.
+#[utoipa::path(get, path = "/api/admin/organizations/{id}", tag = "Admin", responses((status = 200, description = "The organization", body = Success<AdminOrganizationDetail>)))]
+async fn get_organization(ctx: Ctx, Path(id): Path<String>) -> Answer<AdminOrganizationDetail> {
+    ctx.operator()?;
+    ok(organizations::get(&ctx, &org_id(&id)?).await?)
+}
+
+/// Refuses every change in an organization from now on.
+#[utoipa::path(post, path = "/api/admin/organizations/{id}/suspend", tag = "Admin", request_body = SuspendOrganization, responses((status = 200, description = "The organization", body = Success<AdminOrganizationDetail>)))]
+async fn suspend_organization(
+    ctx: Ctx,
+    Path(id): Path<String>,
+    Input(form): Input<SuspendOrganization>,
+) -> Answer<AdminOrganizationDetail> {
+    ctx.operator()?;
+    ok(organizations::suspend(&ctx, &org_id(&id)?, &form).await?)
+}
+
+/// Lets an organization go on. Applications that were stopped stay so until a member starts them.
+#[utoipa::path(post, path = "/api/admin/organizations/{id}/resume", tag = "Admin", responses((status = 200, description = "The organization", body = Success<AdminOrganizationDetail>)))]
+async fn resume_organization(ctx: Ctx, Path(id): Path<String>) -> Answer<AdminOrganizationDetail> {
+    ctx.operator()?;
+    ok(organizations::resume(&ctx, &org_id(&id)?).await?)
+}
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    page: Option<u64>,
+    limit: Option<u64>,
+}
+
+/// Announcements, also those that are over; the newest first.
+#[utoipa::path(get, path = "/api/admin/announcements", tag = "Admin", params(Which), responses((status = 200, description = "A page of announcements", body = List<Announcement>)))]
+async fn list_announcements(ctx: Ctx, Asked(which): Asked<Which>) -> Result<Json<List<Announcement>>, Refusal> {
+    let (data, pagination) = announcements::list(&ctx, which.page, which.limit).await?;
+    Ok(Json(List { success: true, data, pagination }))
+}
+
+/// Announces something to users: a banner on their pages.
+#[utoipa::path(post, path = "/api/admin/announcements", tag = "Admin", request_body = AnnouncementForm, responses((status = 201, description = "The announcement", body = Success<Announcement>)))]
+async fn create_announcement(ctx: Ctx, Input(form): Input<AnnouncementForm>) -> Result<Response, Refusal> {
+    let made = announcements::create(&ctx, &form).await?;
+    created(&format!("/api/admin/announcements/{}", made.id), made)
+}
+
+/// One announcement.
+#[utoipa::path(get, path = "/api/admin/announcements/{id}", tag = "Admin", responses((status = 200, description = "The announcement", body = Success<Announcement>)))]
+async fn get_announcement(ctx: Ctx, Path(id): Path<String>) -> Answer<Announcement> {
+    ctx.operator()?;
+    ok(announcements::get(&ctx, &announcement_id(&id)?).await?)
+}
+
+/// Changes an announcement; whoever put it away sees it again.
+#[utoipa::path(put, path = "/api/admin/announcements/{id}", tag = "Admin", request_body = AnnouncementForm, responses((status = 200, description = "The announcement", body = Success<Announcement>)))]
+async fn update_announcement(ctx: Ctx, Path(id): Path<String>, Input(form): Input<AnnouncementForm>) -> Answer<Announcement> {
+    ctx.operator()?;
+    ok(announcements::update(&ctx, &announcement_id(&id)?, &form).await?)
+}
+
+/// Takes an announcement back.
+#[utoipa::path(delete, path = "/api/admin/announcements/{id}", tag = "Admin", responses((status = 200, description = "It is gone", body = Success<Done>)))]
+async fn delete_announcement(ctx: Ctx, Path(id): Path<String>) -> Answer<Done> {
+    ctx.operator()?;
+    announcements::delete(&ctx, &announcement_id(&id)?).await?;
+    ok(Done)
+}
+
+/// Features that are rolled out in stages, and how far they are.
+#[utoipa::path(get, path = "/api/admin/flags", tag = "Admin", responses((status = 200, description = "Every flag", body = Success<Vec<FeatureFlag>>)))]
+async fn list_flags(ctx: Ctx) -> Answer<Vec<FeatureFlag>> {
+    ok(flags::list(&ctx).await?)
+}
+
+/// Sets how far a feature is rolled out. Every panel follows within seconds.
+#[utoipa::path(put, path = "/api/admin/flags/{name}", tag = "Admin", request_body = SetFlag, responses((status = 200, description = "The flag", body = Success<FeatureFlag>)))]
+async fn set_flag(ctx: Ctx, Path(name): Path<String>, Input(form): Input<SetFlag>) -> Answer<FeatureFlag> {
+    ok(flags::set(&ctx, &name, &form).await?)
+}

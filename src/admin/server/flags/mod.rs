@@ -1,0 +1,2 @@
+//! How far features are rolled out.
+pub mod service;

@@ -1,0 +1,2 @@
+//! Acting in somebody’s name.
+pub mod service;

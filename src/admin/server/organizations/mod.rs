@@ -1,0 +1,2 @@
+//! Organizations, whoever owns them.
+pub mod service;

@@ -1,0 +1,2 @@
+//! People, whichever organizations they are in.
+pub mod service;

@@ -1,0 +1,84 @@
+//! The browser's door to the audit trail.
+use crate::{
+    audit::model::{ActivityPage, ActivityQuery, AuditStream},
+    error::{Error, Result},
+    id::StreamId,
+};
+use leptos::prelude::*;
+
+/// A page of the organization's trail.
+#[server]
+pub async fn read_activity(#[server(flatten)] query: ActivityQuery) -> Result<ActivityPage, Error> {
+    use super::server::service;
+    use crate::platform::ctx::ctx;
+    service::activity(&ctx()?, None, query).await
+}
+
+/// The events that the trail knows, and where it can be taken along: the organization's address in the API.
+#[server]
+pub async fn read_activity_events() -> Result<(Vec<String>, String), Error> {
+    use super::server::service;
+    use crate::platform::ctx::ctx;
+    let ctx = ctx()?;
+    Ok((service::events(&ctx).await?, format!("/api/organizations/{}/activity/export", ctx.who.org)))
+}
+
+/// Where the organization's trail is sent.
+#[server]
+pub async fn read_audit_streams() -> Result<Vec<AuditStream>, Error> {
+    use super::server::streams::service;
+    use crate::platform::ctx::ctx;
+    service::list(&ctx()?, None).await
+}
+
+/// Sends the trail somewhere.
+#[server]
+pub async fn create_audit_stream(name: String, url: String, secret: Option<String>) -> Result<(), Error> {
+    use super::{model::CreateStream, server::streams::service};
+    use crate::{
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    service::create(&ctx()?, None, &CreateStream { name, url: url.trim().into(), secret }).await?;
+    remember(Flash::SAVED);
+    Ok(())
+}
+
+/// Switches a stream off, or on again.
+#[server]
+pub async fn switch_audit_stream(id: StreamId, is_enabled: bool) -> Result<(), Error> {
+    use super::{model::UpdateStream, server::streams::service};
+    use crate::{
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    service::update(&ctx()?, None, &id, &UpdateStream { is_enabled: Some(is_enabled), ..Default::default() }).await?;
+    remember(Flash::SAVED);
+    Ok(())
+}
+
+/// Sends one line to try whether it arrives.
+#[server]
+pub async fn test_audit_stream(id: StreamId) -> Result<(), Error> {
+    use super::server::streams::service;
+    use crate::{
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    service::test(&ctx()?, None, &id).await?;
+    remember(Flash::TRIED);
+    Ok(())
+}
+
+/// Sends nothing there any more.
+#[server]
+pub async fn delete_audit_stream(id: StreamId) -> Result<(), Error> {
+    use super::server::streams::service;
+    use crate::{
+        kit::{Flash, side::remember},
+        platform::ctx::ctx,
+    };
+    service::delete(&ctx()?, None, &id).await?;
+    remember(Flash::TAKEN_AWAY);
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Keys of the API: what scripts call with. A key belongs to a person in one organization and may do what its scope says of what she may
+//! do there at that moment. Its secret is shown once and stored as a hash; a rotation lets the old one live on for a while.
+pub mod fns;
+pub mod model;
+pub mod ui;
+
+#[cfg(feature = "ssr")]
+pub mod server;

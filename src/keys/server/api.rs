@@ -1,0 +1,82 @@
+//! The API's door to its own keys.
+use crate::{
+    error::Thing,
+    keys::{
+        model::{ApiKey, CreateApiKey, NewApiKey, RotateApiKey, UpdateApiKey},
+        server::service,
+    },
+    platform::{
+        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
+        conditional::{if_match, versioned},
+        ctx::Ctx,
+    },
+};
+use axum::{Json, extract::Path, http::HeaderMap, response::Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The routes of keys.
+pub fn router() -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update, revoke)).routes(routes!(rotate))
+}
+
+/// Which keys.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    page: Option<u64>,
+    limit: Option<u64>,
+    /// Those of all members; takes the permission `members`.
+    #[serde(default)]
+    all: bool,
+}
+
+/// The caller's keys in this organization, the newest first.
+#[utoipa::path(get, path = "/api/api-keys", tag = "API keys", params(Which),
+    responses((status = 200, description = "A page of keys", body = List<ApiKey>)))]
+async fn list(ctx: Ctx, Asked(asked): Asked<Which>) -> Result<Json<List<ApiKey>>, Refusal> {
+    let paging = Paging::parse(asked.page, asked.limit)?;
+    let (data, pagination) = service::list(&ctx, asked.all, paging).await?;
+    Ok(Json(List { success: true, data, pagination }))
+}
+
+/// Makes a key. The secret is in this answer and can't be shown again.
+#[utoipa::path(post, path = "/api/api-keys", tag = "API keys", request_body = CreateApiKey,
+    responses((status = 201, description = "The key and its secret", body = Success<NewApiKey>)))]
+async fn create(ctx: Ctx, Input(form): Input<CreateApiKey>) -> Result<Response, Refusal> {
+    let made = service::create(&ctx, &form).await?;
+    created(&format!("/api/api-keys/{}", made.key.id), made)
+}
+
+/// One key.
+#[utoipa::path(get, path = "/api/api-keys/{id}", tag = "API keys", params(("id" = String, Path)),
+    responses((status = 200, description = "The key; its version is the `ETag`", body = Success<ApiKey>)))]
+async fn get(ctx: Ctx, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let key = service::get(&ctx, &named(&id, Thing::ApiKey)?).await?;
+    Ok(versioned(key.version, key))
+}
+
+/// Changes the name and the end, and narrows what the key may do.
+#[utoipa::path(put, path = "/api/api-keys/{id}", tag = "API keys", params(("id" = String, Path)), request_body = UpdateApiKey,
+    responses((status = 200, description = "The key", body = Success<ApiKey>)))]
+async fn update(ctx: Ctx, Path(id): Path<String>, headers: HeaderMap, Input(form): Input<UpdateApiKey>) -> Result<Response, Refusal> {
+    let key = service::update(&ctx, &named(&id, Thing::ApiKey)?, &form, if_match(&headers)?).await?;
+    Ok(versioned(key.version, key))
+}
+
+/// Revokes a key at once. Whoever has the permission `members` revokes anybody's.
+#[utoipa::path(delete, path = "/api/api-keys/{id}", tag = "API keys", params(("id" = String, Path)),
+    responses((status = 200, description = "It is revoked", body = Success<Done>)))]
+async fn revoke(ctx: Ctx, Path(id): Path<String>) -> Answer<Done> {
+    service::revoke(&ctx, &named(&id, Thing::ApiKey)?).await?;
+    ok(Done)
+}
+
+/// Gives a key a new secret; the old one may be taken for a few hours more.
+#[utoipa::path(post, path = "/api/api-keys/{id}/rotate", tag = "API keys", params(("id" = String, Path)), request_body = RotateApiKey,
+    responses((status = 200, description = "The key and its new secret", body = Success<NewApiKey>)))]
+async fn rotate(ctx: Ctx, Path(id): Path<String>, Input(form): Input<RotateApiKey>) -> Answer<NewApiKey> {
+    ok(service::rotate(&ctx, &named(&id, Thing::ApiKey)?, &form).await?)
+}

@@ -1,0 +1,4 @@
+//! Keys on the server.
+pub mod api;
+pub mod doors;
+pub mod service;

@@ -1,0 +1,122 @@
+//! The browser's door to mail; all of it is the operator's.
+use crate::{
+    error::Error,
+    id::MailId,
+    mail::model::{MailOverview, MessageDetail, Messages, Suppressions, TemplatePreview},
+};
+use leptos::prelude::*;
+
+/// How mail is doing.
+#[server]
+pub async fn read_mail_overview() -> Result<MailOverview, Error> {
+    use super::server::service;
+    use crate::platform::ctx::ctx;
+    service::overview(&ctx()?).await
+}
+
+/// A page of messages.
+#[server]
+pub async fn read_mails(
+    search: Option<String>,
+    status: Option<String>,
+    template: Option<String>,
+    page: Option<u64>,
+) -> Result<Messages, Error> {
+    use super::{model::MailStatus, server::service};
+    use crate::platform::{api::Paging, ctx::ctx};
+    let status = status.as_deref().filter(|text| !text.is_empty()).map(MailStatus::parse).transpose()?;
+    let filter = service::Filter { status, template, search };
+    let (messages, at) = service::list(&ctx()?, &filter, Paging::parse(page, Some(50))?).await?;
+    Ok(Messages { messages, page: at.page, pages: at.total_pages, total: at.total })
+}
+
+/// One message with what happened to it.
+#[server]
+pub async fn read_mail(id: MailId) -> Result<MessageDetail, Error> {
+    use super::server::service;
+    use crate::platform::ctx::ctx;
+    service::get(&ctx()?, &id).await
+}
+
+/// Sends a message that was not delivered once more.
+#[server]
+pub async fn retry_mail(id: MailId) -> Result<(), Error> {
+    use super::server::service;
+    use crate::{
+        kit::{Flash, side},
+        platform::ctx::ctx,
+    };
+    service::retry(&ctx()?, &id).await?;
+    side::remember(Flash::MAIL_RETRIED);
+    Ok(())
+}
+
+/// Ends a message that waits.
+#[server]
+pub async fn cancel_mail(id: MailId) -> Result<(), Error> {
+    use super::server::service;
+    use crate::{
+        kit::{Flash, side},
+        platform::ctx::ctx,
+    };
+    service::cancel(&ctx()?, &id).await?;
+    side::remember(Flash::MAIL_ENDED);
+    Ok(())
+}
+
+/// A page of the addresses that get no mail.
+#[server]
+pub async fn read_suppressions(search: Option<String>, page: Option<u64>) -> Result<Suppressions, Error> {
+    use super::server::service;
+    use crate::platform::{api::Paging, ctx::ctx};
+    let (suppressions, at) = service::suppressions(&ctx()?, search.as_deref(), Paging::parse(page, Some(50))?).await?;
+    Ok(Suppressions { suppressions, page: at.page, pages: at.total_pages, total: at.total })
+}
+
+/// Lets an address get no mail any more.
+#[server]
+pub async fn suppress_address(address: String) -> Result<(), Error> {
+    use super::server::service;
+    use crate::{
+        kit::{Flash, side},
+        platform::ctx::ctx,
+    };
+    service::suppress_address(&ctx()?, &address).await?;
+    side::remember(Flash::SAVED);
+    Ok(())
+}
+
+/// Lets an address get mail again.
+#[server]
+pub async fn lift_suppression(address: String) -> Result<(), Error> {
+    use super::server::service;
+    use crate::{
+        kit::{Flash, side},
+        platform::ctx::ctx,
+    };
+    service::lift(&ctx()?, &address).await?;
+    side::remember(Flash::SUPPRESSION_LIFTED);
+    Ok(())
+}
+
+/// How a kind of message looks, with made-up content.
+#[server]
+pub async fn read_mail_template(kind: String) -> Result<TemplatePreview, Error> {
+    use super::server::service;
+    use crate::platform::ctx::ctx;
+    service::preview(&ctx()?, &kind)
+}
+
+/// Sends a kind of message with made-up content to the operator, and shows what becomes of it.
+#[server]
+pub async fn send_test_mail(template: String) -> Result<(), Error> {
+    use super::server::service;
+    use crate::{
+        kit::{Flash, side},
+        platform::ctx::ctx,
+    };
+    let made = service::send_test(&ctx()?, &template).await?;
+    side::remember(Flash::TEST_MAIL);
+    leptos_axum::redirect(&format!("/admin/mail/messages/{}", made.message.id));
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! Mail on the server: the loop that sends ([`task`]), how a message is written ([`render`], [`letter`]), what comes back ([`bounces`],
+//! [`dsn`], [`hook`]) and is opened ([`doors`]), and what the operator does ([`service`]).
+pub mod api;
+pub mod bounces;
+pub mod doors;
+pub mod dsn;
+pub mod hook;
+pub mod letter;
+pub mod render;
+pub mod service;
+pub mod task;
+pub mod view;

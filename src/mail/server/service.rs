@@ -1,0 +1,357 @@
+//! What the operator does with mail, and what other sides tell about it.
+use crate::{
+    accounts::model::Email,
+    audit::server::service::record,
+    error::{Error, Result, Thing},
+    id::{Id, MailId},
+    mail::{
+        model::{
+            KINDS, MailCounts, MailEvent, MailOverview, MailStatus, Message, MessageDetail, Suppression, TemplatePreview, is_dead_address,
+        },
+        server::{
+            letter::message_id,
+            render::{Trace, render, sample},
+            task::suppress,
+            view,
+        },
+    },
+    platform::{
+        api::{Pagination, Paging, contains},
+        ctx::Ctx,
+        db::tables::{mail, mail_event, mail_suppression},
+        fault::Because,
+        mail::{Mail, Note, note, queue},
+        panel::Panel,
+    },
+};
+use sea_orm::{
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, Func},
+};
+use serde_json::json;
+
+/// Lines of a message's history that are shown.
+const EVENTS: u64 = 200;
+
+/// Which messages.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub status: Option<MailStatus>,
+    pub template: Option<String>,
+    /// A whole address, or a message's id.
+    pub search: Option<String>,
+}
+
+/// A page of messages, the newest first.
+pub async fn list(ctx: &Ctx, filter: &Filter, paging: Paging) -> Result<(Vec<Message>, Pagination)> {
+    ctx.operator()?;
+    let mut all = mail::Entity::find();
+    if let Some(status) = filter.status {
+        all = all.filter(mail::Column::Status.eq(status.name()));
+    }
+    if let Some(template) = filter.template.as_deref().filter(|kind| !kind.is_empty()) {
+        known(template)?;
+        all = all.filter(mail::Column::Template.eq(template));
+    }
+    if let Some(search) = filter.search.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+        let text: String = search.to_lowercase().chars().filter(|c| *c != '\0').take(254).collect();
+        all = match crate::mail::server::letter::of_message_id(&text) {
+            Some(id) => all.filter(mail::Column::Id.eq(id)),
+            None => all.filter(mail::Column::Recipient.eq(text)),
+        };
+    }
+    let db = ctx.panel.db.read();
+    let total = all.clone().count(db).await.because("counting messages")?;
+    let rows = all.order_by_desc(mail::Column::Id).offset(paging.offset()).limit(paging.limit).all(db).await.because("listing messages")?;
+    let messages = rows.into_iter().map(view::message).collect::<Result<_>>()?;
+    Ok((messages, paging.of(total)))
+}
+
+async fn row(panel: &Panel, id: &MailId) -> Result<mail::Model> {
+    let row = mail::Entity::find_by_id(id.clone()).one(panel.db.read()).await.because("looking up a message")?;
+    row.ok_or(Error::NotFound(Thing::Message))
+}
+
+/// One message with what happened to it.
+pub async fn get(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
+    ctx.operator()?;
+    detail(&ctx.panel, row(&ctx.panel, id).await?).await
+}
+
+async fn detail(panel: &Panel, row: mail::Model) -> Result<MessageDetail> {
+    let events = mail_event::Entity::find()
+        .filter(mail_event::Column::MailId.eq(row.id.clone()))
+        .order_by_asc(mail_event::Column::Id)
+        .limit(EVENTS)
+        .all(panel.db.read())
+        .await
+        .because("looking up what happened to a message")?;
+    let events: Vec<MailEvent> = events.into_iter().map(view::event).collect();
+    Ok(MessageDetail { message_id: message_id(panel, &row.id), message: view::message(row)?, events })
+}
+
+/// Sends a message that was not delivered once more, unless it has lost its meaning or its address gets no mail.
+pub async fn retry(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
+    ctx.operator()?;
+    let row = row(&ctx.panel, id).await?;
+    let status = view::message(row.clone())?.status;
+    if !status.can_retry() {
+        return Err(Error::Conflict("Only a message that waits, was refused or was ended can be sent once more.".into()));
+    }
+    if row.expires_at <= ctx.panel.now() {
+        return Err(Error::Conflict("What this message says is no longer good. Ask for a new one where it came from.".into()));
+    }
+    if crate::platform::mail::is_suppressed(&ctx.panel, &row.recipient).await? {
+        return Err(Error::Conflict("This address gets no mail any more. Lift that first, under Suppressed addresses.".into()));
+    }
+    change(ctx, &row, status, MailStatus::Queued, "mail.retried", "retried").await?;
+    ctx.panel.wake.mail.notify_one();
+    get(ctx, id).await
+}
+
+/// Ends a message that waits.
+pub async fn cancel(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
+    ctx.operator()?;
+    let row = row(&ctx.panel, id).await?;
+    let status = view::message(row.clone())?.status;
+    if !status.waits() {
+        return Err(Error::Conflict("Only a message that waits can be ended.".into()));
+    }
+    change(ctx, &row, status, MailStatus::Cancelled, "mail.cancelled", "cancelled").await?;
+    get(ctx, id).await
+}
+
+async fn change(ctx: &Ctx, row: &mail::Model, from: MailStatus, to: MailStatus, event: &str, kind: &str) -> Result<()> {
+    let now = ctx.panel.now();
+    let change = mail::Entity::update_many()
+        .col_expr(mail::Column::Status, Expr::value(to.name()))
+        .col_expr(mail::Column::NextTryAt, Expr::value(now.0))
+        .filter(mail::Column::Id.eq(row.id.clone()))
+        .filter(mail::Column::Status.eq(from.name()));
+    ctx.panel
+        .db
+        .tx(async |tx| {
+            if change.exec(tx).await.because("changing a message")?.rows_affected == 0 {
+                return Err(Error::Conflict("The message was changed meanwhile. Look again.".into()));
+            }
+            note(tx, &row.id, Note { kind, at: now, ..Note::default() }).await?;
+            record(tx, ctx, event, &row.id, json!({ "template": row.template, "status": from })).await
+        })
+        .await
+}
+
+/// How mail is doing.
+pub async fn overview(ctx: &Ctx) -> Result<MailOverview> {
+    ctx.operator()?;
+    let (panel, now) = (&ctx.panel, ctx.panel.now());
+    let (config, db) = (&panel.config.mail, panel.db.read());
+    let waiting = mail::Entity::find().filter(mail::Column::Status.is_in([
+        MailStatus::Queued.name(),
+        MailStatus::Deferred.name(),
+        MailStatus::Sending.name(),
+    ]));
+    let queue = waiting.clone().count(db).await.because("counting waiting mail")?;
+    let oldest = waiting.order_by_asc(mail::Column::CreatedAt).limit(1).one(db).await.because("looking for the oldest mail")?;
+    let by_day = counted(panel, (now.0.div_euclid(view::DAY) - 6) * view::DAY).await?;
+    let mut day = MailCounts::default();
+    for (kind, _, count) in counted(panel, now.0 - view::DAY).await? {
+        view::add(&mut day, &kind, count.unsigned_abs());
+    }
+    let days = view::days(now, &by_day);
+    let mut week = MailCounts::default();
+    for (kind, _, count) in &by_day {
+        view::add(&mut week, kind, count.unsigned_abs());
+    }
+    let mail_server = config.smtp.as_ref().map(|smtp| {
+        let security = serde_json::to_value(smtp.security).ok().and_then(|word| word.as_str().map(str::to_string)).unwrap_or_default();
+        format!("{}:{} ({security})", smtp.host, smtp.port())
+    });
+    Ok(MailOverview {
+        is_set_up: config.smtp.is_some(),
+        mail_server,
+        from: config.from.clone(),
+        reads_bounces: config.bounces.as_ref().is_some_and(|bounces| bounces.spool.is_some()),
+        has_webhook: config.webhook_secret_file.is_some(),
+        tracking: config.tracking,
+        queue,
+        oldest: oldest.map(|row| row.created_at),
+        day,
+        week,
+        days,
+    })
+}
+
+/// Events by kind and day since 1970.
+async fn counted(panel: &Panel, since: i64) -> Result<Vec<(String, i64, i64)>> {
+    // Written out: PostgreSQL takes two expressions with values of their own for two.
+    let day = || Expr::cust(format!("created_at / {}", view::DAY));
+    mail_event::Entity::find()
+        .select_only()
+        .column(mail_event::Column::Kind)
+        .expr_as(day(), "day")
+        .expr_as(Func::count(Expr::col(mail_event::Column::Id)), "count")
+        .filter(mail_event::Column::CreatedAt.gte(since))
+        .group_by(mail_event::Column::Kind)
+        .group_by(day())
+        .into_tuple()
+        .all(panel.db.read())
+        .await
+        .because("counting what happened to mail")
+}
+
+/// A page of the addresses that get no mail, the newest first.
+pub async fn suppressions(ctx: &Ctx, search: Option<&str>, paging: Paging) -> Result<(Vec<Suppression>, Pagination)> {
+    ctx.operator()?;
+    let mut all = mail_suppression::Entity::find();
+    if let Some(text) = search.map(str::trim).filter(|text| !text.is_empty()) {
+        let short: String = text.to_lowercase().chars().take(254).collect();
+        all = all.filter(contains(mail_suppression::Column::Address, &short));
+    }
+    let db = ctx.panel.db.read();
+    let total = all.clone().count(db).await.because("counting suppressed addresses")?;
+    let all = all.order_by_desc(mail_suppression::Column::CreatedAt).order_by_asc(mail_suppression::Column::Address);
+    let rows = all.offset(paging.offset()).limit(paging.limit).all(db).await.because("listing suppressed addresses")?;
+    Ok((rows.into_iter().map(view::suppression).collect(), paging.of(total)))
+}
+
+/// Lets an address get no mail any more.
+pub async fn suppress_address(ctx: &Ctx, address: &str) -> Result<Suppression> {
+    ctx.operator()?;
+    let address: Email = address.parse().map_err(|why: &str| Error::invalid("address", why))?;
+    let panel = &ctx.panel;
+    panel
+        .db
+        .tx(async |tx| {
+            if suppress(tx, panel, address.as_str(), "operator", None, None).await? {
+                record(tx, ctx, "mail.suppressed", address.as_str(), json!({})).await?;
+            }
+            let row = mail_suppression::Entity::find_by_id(address.as_str()).one(tx).await.because("looking up a suppressed address")?;
+            row.map(view::suppression).ok_or(Error::NotFound(Thing::Message))
+        })
+        .await
+}
+
+/// Lets an address get mail again.
+pub async fn lift(ctx: &Ctx, address: &str) -> Result<()> {
+    ctx.operator()?;
+    let address: String = address.trim().to_lowercase().chars().filter(|c| *c != '\0').take(254).collect();
+    ctx.panel
+        .db
+        .tx(async |tx| {
+            let gone = mail_suppression::Entity::delete_by_id(address.clone()).exec(tx).await.because("lifting a suppression")?;
+            if gone.rows_affected == 0 {
+                return Err(Error::invalid("address", "This address is not suppressed."));
+            }
+            record(tx, ctx, "mail.suppression_lifted", &address, json!({})).await
+        })
+        .await
+}
+
+fn known(kind: &str) -> Result<()> {
+    match KINDS.iter().any(|(name, _)| *name == kind) {
+        true => Ok(()),
+        false => Err(Error::invalid("template", format!("A template is one of {}.", KINDS.map(|(name, _)| name).join(", ")))),
+    }
+}
+
+/// How a kind of message looks, with made-up content.
+pub fn preview(ctx: &Ctx, kind: &str) -> Result<TemplatePreview> {
+    ctx.operator()?;
+    let template = sample(kind, &ctx.panel.config.public_url(), ctx.panel.now(), &ctx.who.name).ok_or(Error::NotFound(Thing::Page))?;
+    let said = render(&ctx.panel.config.brand, &template, Trace::default());
+    Ok(TemplatePreview { kind: kind.into(), subject: said.subject, text: said.text, html: said.html })
+}
+
+/// Sends a kind of message with made-up content to the operator who asks.
+pub async fn send_test(ctx: &Ctx, kind: &str) -> Result<MessageDetail> {
+    ctx.operator()?;
+    known(kind)?;
+    let panel = &ctx.panel;
+    let template = sample(kind, &panel.config.public_url(), panel.now(), &ctx.who.name).ok_or(Error::NotFound(Thing::Page))?;
+    let mail = Mail { to: ctx.who.email.clone(), org: None, template };
+    let id = panel
+        .db
+        .tx(async |tx| {
+            let id = queue(tx, panel, mail).await?;
+            record(tx, ctx, "mail.test_sent", &id, json!({ "template": kind })).await?;
+            Ok(id)
+        })
+        .await?;
+    get(ctx, &id).await
+}
+
+/// What another side tells about a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Feedback {
+    Bounced { status: String, reason: String },
+    Delayed { reason: String },
+    Delivered,
+    Complained,
+    Opened,
+    Clicked,
+}
+
+/// Whether that was news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    New,
+    /// It was told before.
+    Again,
+    /// There is no such message.
+    Unknown,
+}
+
+/// Writes down what another side tells about a message. `source` names the telling: told twice, it is taken once.
+pub async fn feedback(panel: &Panel, id: &MailId, what: &Feedback, source: &str) -> Result<Told> {
+    let (kind, detail) = match what {
+        Feedback::Bounced { reason, .. } => ("bounced", Some(reason.as_str())),
+        Feedback::Delayed { reason } => ("delayed", Some(reason.as_str())),
+        Feedback::Delivered => ("delivered", None),
+        Feedback::Complained => ("complained", None),
+        Feedback::Opened => ("opened", None),
+        Feedback::Clicked => ("clicked", None),
+    };
+    let detail = detail.filter(|text| !text.is_empty());
+    panel
+        .db
+        .tx(async |tx| {
+            let Some(row) = mail::Entity::find_by_id(id.clone()).one(tx).await.because("looking up a message")? else {
+                return Ok(Told::Unknown);
+            };
+            if !note(tx, &row.id, Note { kind, detail, source: Some(source), at: panel.now() }).await? {
+                return Ok(Told::Again);
+            }
+            match what {
+                Feedback::Bounced { status, .. } => {
+                    let back = mail::Entity::update_many()
+                        .col_expr(mail::Column::Status, Expr::value(MailStatus::Bounced.name()))
+                        .col_expr(mail::Column::LastError, Expr::value(detail.map(crate::platform::mail::line)))
+                        .filter(mail::Column::Id.eq(row.id.clone()))
+                        .filter(mail::Column::Status.eq(MailStatus::Sent.name()));
+                    back.exec(tx).await.because("noting that a message came back")?;
+                    if is_dead_address(status) {
+                        suppress(tx, panel, &row.recipient, "bounce", detail, Some(&row.id)).await?;
+                    }
+                }
+                Feedback::Complained => {
+                    suppress(tx, panel, &row.recipient, "complaint", None, Some(&row.id)).await?;
+                }
+                _ => {}
+            }
+            Ok(Told::New)
+        })
+        .await
+}
+
+/// The address that a message's button leads to: read from the message itself, so that nobody can be sent elsewhere.
+pub async fn link(panel: &Panel, id: &MailId) -> Result<String> {
+    let template = crate::platform::mail::content(panel, &row(panel, id).await?)?;
+    let own = template.link().filter(|link| link.starts_with(&format!("{}/", panel.config.public_url())));
+    own.map(str::to_string).ok_or(Error::NotFound(Thing::Link))
+}
+
+/// The id in a path.
+pub fn mail_id(text: &str) -> Result<MailId> {
+    debug_assert_eq!(MailId::PREFIX, "mal");
+    crate::platform::api::named(text, Thing::Message)
+}

@@ -1,0 +1,9 @@
+//! Organizations: who is in them, with which role, and who is asked in. Nobody can give what they do not have, and an organization
+//! always has an owner: whatever changes who may do what holds the organization's row first, so that of two such changes the second
+//! sees what the first one did.
+pub mod fns;
+pub mod model;
+pub mod ui;
+
+#[cfg(feature = "ssr")]
+pub mod server;

@@ -1,0 +1,3 @@
+//! Roles on single applications.
+pub mod api;
+pub mod service;

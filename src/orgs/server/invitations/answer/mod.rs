@@ -1,0 +1,2 @@
+//! Those who are invited.
+pub mod service;

@@ -1,0 +1,3 @@
+//! Members.
+pub mod api;
+pub mod service;

@@ -1,0 +1,3 @@
+//! Roles.
+pub mod api;
+pub mod service;
