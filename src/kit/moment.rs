@@ -4,9 +4,18 @@ use crate::units::{Timestamp, spoken};
 use leptos::prelude::*;
 use std::time::Duration;
 
-/// `just now`, `5 min ago`, `3 h ago`, `yesterday`, `12 days ago`, or the date.
+/// `just now`, `5 min ago`, `3 h ago`, `yesterday`, `12 days ago`, or the date; of what is to come `in 5 min`, `in 7 days`.
 pub fn ago(at: Timestamp, now: Timestamp) -> String {
-    let past = now.since(at).as_secs();
+    let (past, ahead) = (now.since(at).as_secs(), at.since(now).as_secs());
+    match ahead {
+        0..10 => {}
+        10..60 => return format!("in {ahead} s"),
+        60..3_600 => return format!("in {} min", ahead / 60),
+        3_600..172_800 => return format!("in {} h", ahead / 3_600),
+        // A week from a moment ago is still a week to whoever reads it.
+        172_800..2_592_000 => return format!("in {} days", (ahead + 3_600) / 86_400),
+        _ => return at.plain().get(..10).unwrap_or_default().to_string(),
+    }
     match past {
         0..10 => "just now".into(),
         10..60 => format!("{past} s ago"),
@@ -54,5 +63,8 @@ mod tests {
         assert_eq!(told(3_599), "59 min ago");
         assert_eq!(told(90_000), "yesterday");
         assert_eq!(told(86_400 * 40), "2026-10-09");
+        let ahead = |seconds| ago(now + Duration::from_secs(seconds), now);
+        assert_eq!((ahead(5), ahead(61), ahead(90_000)), ("just now".to_string(), "in 1 min".to_string(), "in 25 h".to_string()));
+        assert_eq!((ahead(7 * 86_400 - 20), ahead(86_400 * 40)), ("in 7 days".to_string(), "2026-12-28".to_string()));
     }
 }

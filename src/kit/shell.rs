@@ -32,7 +32,7 @@ pub fn AppShell(
     view! {
         <SkipLink/>
         <header class="border-b border-line bg-surface" data-header>
-            <div class="flex h-13 items-center gap-1 px-4 sm:px-6">
+            <div class="flex min-h-13 flex-wrap items-center gap-1 px-4 max-sm:justify-between sm:px-6">
                 <a href="/applications" class="flex items-center gap-2.5 font-semibold" aria-label=format!("{}, home", brand.name)>
                     <Mark/> <span class="hidden sm:inline">{brand.name.clone()}</span>
                 </a>
@@ -40,7 +40,7 @@ pub fn AppShell(
                     <span class="mx-1.5 text-edge sm:mx-2" aria-hidden="true">"/"</span>
                     <Organizations viewer=viewer/>
                 })}
-                <nav aria-label="Main" class="ml-1 flex min-w-0 flex-1 items-center gap-1 overflow-x-auto sm:ml-4">{links}</nav>
+                <nav aria-label="Main" class="flex min-w-0 flex-1 items-center gap-1 overflow-x-auto max-sm:order-last max-sm:-ml-2.5 max-sm:w-full max-sm:flex-none max-sm:pb-2 sm:ml-4">{links}</nav>
                 {viewer.map(|viewer| view! { <Account viewer=viewer/> })}
             </div>
         </header>

@@ -24,7 +24,7 @@ async fn login(t: &TestPanel, email: &str) -> u16 {
 #[tokio::test]
 async fn whoever_signs_up_proves_her_address_by_a_link() {
     let t = TestPanel::start().await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     let link = t.links(EMAIL, "verify_email").await.remove(0);
     assert_eq!(script.get("/api/auth/profile").await.data()["email_verified"], false);
     let mut browser = t.browser();
@@ -47,7 +47,7 @@ async fn whoever_signs_up_proves_her_address_by_a_link() {
 #[tokio::test]
 async fn a_link_that_is_wrong_over_or_for_something_else_proves_nothing() {
     let t = TestPanel::start().await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     let link = t.links(EMAIL, "verify_email").await.remove(0);
     script.post("/api/auth/forgot-password", json!({ "email": EMAIL })).await;
     let reset = t.links_in_time(EMAIL, "reset_password", 1).await.remove(0);
@@ -61,7 +61,7 @@ async fn a_link_that_is_wrong_over_or_for_something_else_proves_nothing() {
 #[tokio::test]
 async fn the_mail_is_sent_again_but_not_without_end() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     let mut browser = t.browser();
     browser.sign_in(EMAIL, PASSWORD).await;
     for _ in 0..5 {
@@ -81,7 +81,7 @@ async fn the_mail_is_sent_again_but_not_without_end() {
 #[tokio::test]
 async fn where_the_operator_asks_for_it_nothing_is_made_before_the_address_is_proven() {
     let t = TestPanel::with(|config| config.accounts.require_verified_email = true).await;
-    t.first_account().await;
+    t.an_account().await;
     let (grace, _) = t.another_account("Grace Hopper", "grace@example.com").await;
     t.settle().await;
     let body = json!({ "name": "web", "source": { "image": { "reference": "shop:1" } }, "port": 8080 });
@@ -97,7 +97,7 @@ async fn where_the_operator_asks_for_it_nothing_is_made_before_the_address_is_pr
 #[tokio::test]
 async fn a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told() {
     let t = TestPanel::start().await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     let first = t.links(EMAIL, "verify_email").await.remove(0);
     let missing = script.put("/api/auth/profile", json!({ "email": NEW })).await;
     assert_eq!((missing.status(), missing.fields()), (400, vec!["password"]));
@@ -129,7 +129,7 @@ async fn a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told() {
 #[tokio::test]
 async fn an_address_that_somebody_has_is_neither_told_nor_taken() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     let (grace, _) = t.another_account("Grace Hopper", "grace@example.com").await;
     let (taken, free) = (change(&grace, EMAIL, PASSWORD).await, change(&grace, NEW, PASSWORD).await);
     assert_eq!((taken.status(), free.status()), (200, 200));
@@ -145,7 +145,7 @@ async fn an_address_that_somebody_has_is_neither_told_nor_taken() {
 #[tokio::test]
 async fn a_wish_for_a_new_address_is_taken_back_or_replaced_and_ends_by_itself() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     let mut browser = t.browser();
     browser.sign_in(EMAIL, PASSWORD).await;
     let mut links = Vec::new();
@@ -170,7 +170,7 @@ async fn a_wish_for_a_new_address_is_taken_back_or_replaced_and_ends_by_itself()
 #[tokio::test]
 async fn ada_changes_her_name() {
     let t = TestPanel::start().await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     let reply = script.put("/api/auth/profile", json!({ "name": " Ada King " })).await;
     assert_eq!((reply.status(), reply.data()["name"].as_str()), (200, Some("Ada King")));
     assert_eq!(script.get("/api/auth/me").await.data()["user"]["name"], "Ada King", "at once");

@@ -39,7 +39,7 @@ async fn set(t: &TestPanel, column: user::Column, value: impl Into<sea_orm::Valu
 #[tokio::test]
 async fn ada_changes_her_password_with_the_old_one_and_is_signed_out_elsewhere() {
     let t = TestPanel::start().await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     let mut browser = t.browser();
     browser.sign_in(EMAIL, PASSWORD).await;
     let wrong = change(&script, "not the password", OTHER_PASSWORD).await;
@@ -56,7 +56,7 @@ async fn ada_changes_her_password_with_the_old_one_and_is_signed_out_elsewhere()
 #[tokio::test]
 async fn other_sessions_go_on_where_she_says_so() {
     let t = TestPanel::start().await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     let mut browser = t.browser();
     browser.sign_in(EMAIL, PASSWORD).await;
     // A box that is not ticked is not sent.
@@ -73,7 +73,7 @@ async fn other_sessions_go_on_where_she_says_so() {
 #[tokio::test]
 async fn the_old_password_is_not_guessed_from_a_stolen_session() {
     let t = TestPanel::start().await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     for _ in 0..5 {
         assert_eq!(change(&script, "a guess of it", OTHER_PASSWORD).await.status(), 400);
     }
@@ -86,7 +86,7 @@ async fn the_old_password_is_not_guessed_from_a_stolen_session() {
 #[tokio::test]
 async fn a_forgotten_password_is_set_anew_by_a_link_that_works_once() {
     let t = TestPanel::start().await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     assert_eq!(forgot(&t.stranger(), "Ada@Example.com").await.status(), 200);
     let link = t.links_in_time(EMAIL, "reset_password", 1).await.remove(0);
     let mut browser = t.browser();
@@ -107,7 +107,7 @@ async fn a_forgotten_password_is_set_anew_by_a_link_that_works_once() {
 #[tokio::test]
 async fn of_two_who_use_a_link_at_once_one_sets_the_password() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     forgot(&t.stranger(), EMAIL).await;
     let link = t.links_in_time(EMAIL, "reset_password", 1).await.remove(0);
     let (one, other) = (t.stranger(), t.stranger());
@@ -120,7 +120,7 @@ async fn of_two_who_use_a_link_at_once_one_sets_the_password() {
 #[tokio::test]
 async fn a_link_is_over_after_an_hour_and_void_when_a_password_or_address_is_new() {
     let t = TestPanel::start().await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     let ask = async |count| {
         forgot(&t.stranger(), EMAIL).await;
         t.links_in_time(EMAIL, "reset_password", count).await.pop().unwrap()
@@ -144,7 +144,7 @@ async fn a_link_is_over_after_an_hour_and_void_when_a_password_or_address_is_new
 #[tokio::test]
 async fn nobody_learns_who_has_an_account_by_forgetting_a_password() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     let (known, unknown) = (forgot(&t.stranger(), EMAIL).await, forgot(&t.stranger(), "nobody@example.com").await);
     assert_eq!((known.status(), known.json()), (unknown.status(), unknown.json()));
     t.links_in_time(EMAIL, "reset_password", 1).await;
@@ -161,7 +161,7 @@ async fn nobody_learns_who_has_an_account_by_forgetting_a_password() {
 #[tokio::test]
 async fn whoever_has_many_mails_sent_does_not_keep_the_owner_from_hers() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     let eve = |n: u32| t.stranger().from(&format!("198.51.100.{n}"));
     for n in 0..8 {
         assert_eq!(forgot(&eve(n), EMAIL).await.status(), 200, "the answer stays the same");
@@ -178,7 +178,7 @@ async fn whoever_has_many_mails_sent_does_not_keep_the_owner_from_hers() {
 #[tokio::test]
 async fn a_second_factor_is_asked_for_after_a_reset_as_before() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     set(&t, user::Column::HasSecondFactor, true).await;
     forgot(&t.stranger(), EMAIL).await;
     let link = t.links_in_time(EMAIL, "reset_password", 1).await.remove(0);
@@ -206,7 +206,7 @@ async fn a_second_factor_is_asked_for_after_a_reset_as_before() {
 #[tokio::test]
 async fn codes_are_not_guessed() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     set(&t, user::Column::HasSecondFactor, true).await;
     let guess = async |address: &str| {
         let body = json!({ "email": EMAIL, "password": PASSWORD, "totp": "000000" });
@@ -226,7 +226,7 @@ async fn codes_are_not_guessed() {
 #[tokio::test]
 async fn a_suspended_person_is_told_so_only_with_the_right_password() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     set(&t, user::Column::SuspendedAt, t.panel.now()).await;
     let told = login(&t.stranger(), PASSWORD).await;
     assert!(told.status() == 401 && told.text().contains("suspended"), "{}", told.text());
@@ -239,7 +239,7 @@ async fn a_suspended_person_is_told_so_only_with_the_right_password() {
 #[tokio::test]
 async fn an_attacker_with_many_addresses_is_slowed_and_ada_is_not() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     let mut known = t.browser();
     known.sign_in(EMAIL, PASSWORD).await;
     assert!(known.cookie(DEVICE).is_some());
@@ -279,7 +279,7 @@ async fn an_attacker_with_many_addresses_is_slowed_and_ada_is_not() {
 #[tokio::test]
 async fn a_reset_by_mail_opens_the_door_of_a_new_device_while_an_attack_goes_on() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     for n in 1..=20 {
         login(&t.stranger().from(&format!("2001:db8::{n:x}")), "a guess").await;
     }
@@ -298,7 +298,7 @@ async fn a_reset_by_mail_opens_the_door_of_a_new_device_while_an_attack_goes_on(
 #[tokio::test]
 async fn a_device_is_known_to_the_accounts_that_signed_in_with_it_and_guesses_no_more_than_others() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     t.another_account("Eve", "eve@example.com").await;
     let mut eve = t.browser().moved("198.51.100.1");
     eve.sign_in("eve@example.com", PASSWORD).await;
@@ -320,7 +320,7 @@ async fn a_device_is_known_to_the_accounts_that_signed_in_with_it_and_guesses_no
 #[tokio::test]
 async fn a_password_that_is_easy_to_guess_is_refused_with_the_reason() {
     let t = TestPanel::start().await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     for (password, why) in [
         ("abcdefghijklm", "Sequences like abc"),
         ("password12345", "similar to a commonly used password"),
@@ -347,7 +347,7 @@ async fn a_password_in_the_operators_list_of_stolen_ones_is_refused() {
     lines.sort();
     std::fs::write(&file, lines.join("\r\n")).unwrap();
     let t = TestPanel::with(|config| config.accounts.breached_passwords_file = Some(file.clone())).await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     let reply = change(&script, PASSWORD, OTHER_PASSWORD).await;
     assert_eq!((reply.status(), reply.fields()), (400, vec!["new_password"]));
     assert!(reply.text().contains("list of stolen ones"), "{}", reply.text());

@@ -16,7 +16,7 @@ const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 
 #[tokio::test]
 async fn ada_sees_where_she_is_signed_in_and_signs_out_one_of_them() {
     let t = TestPanel::start().await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     let mut browser = t.browser().called(FIREFOX).moved("198.51.100.4");
     browser.sign_in(EMAIL, PASSWORD).await;
     let list = script.get("/api/auth/sessions").await;
@@ -42,7 +42,7 @@ async fn ada_sees_where_she_is_signed_in_and_signs_out_one_of_them() {
 #[tokio::test]
 async fn all_others_end_at_once_and_those_of_other_people_go_on() {
     let t = TestPanel::start().await;
-    let (script, _) = t.first_account().await;
+    let (script, _) = t.an_account().await;
     let (grace, _) = t.another_account("Grace Hopper", "grace@example.com").await;
     let (mut one, mut other) = (t.browser(), t.browser());
     one.sign_in(EMAIL, PASSWORD).await;
@@ -63,7 +63,7 @@ async fn all_others_end_at_once_and_those_of_other_people_go_on() {
 #[tokio::test]
 async fn the_session_that_asks_can_end_itself() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     let mut browser = t.browser();
     browser.sign_in(EMAIL, PASSWORD).await;
     let page = browser.open("/account/sessions").await;
@@ -99,7 +99,7 @@ async fn when_a_session_was_last_seen_is_kept_to_five_minutes_without_a_request_
 #[tokio::test]
 async fn what_is_over_is_removed() {
     let t = TestPanel::start().await;
-    t.first_account().await;
+    t.an_account().await;
     t.browser().sign_in(EMAIL, PASSWORD).await;
     assert_eq!(task::pass(&t.panel).await.unwrap(), None, "nothing is over yet");
     t.clock.advance(Duration::from_secs(31 * 86_400));

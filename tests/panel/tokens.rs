@@ -32,7 +32,7 @@ async fn events(t: &TestPanel, name: &str) -> usize {
 #[tokio::test]
 async fn an_access_token_is_over_after_a_quarter_of_an_hour_and_the_refresh_token_gets_the_next() {
     let t = TestPanel::start().await;
-    let (_, first) = t.first_account().await;
+    let (_, first) = t.an_account().await;
     assert_eq!((first["expires_in"].as_u64(), first["refresh_expires_in"].as_u64()), (Some(900), Some(30 * 86_400)));
     t.clock.advance(Duration::from_secs(899));
     assert!(is_in(&t, &first).await);
@@ -58,7 +58,7 @@ async fn an_access_token_is_over_after_a_quarter_of_an_hour_and_the_refresh_toke
 #[tokio::test]
 async fn a_refresh_token_that_is_used_again_ends_the_session() {
     let t = TestPanel::start().await;
-    let (_, first) = t.first_account().await;
+    let (_, first) = t.an_account().await;
     let other = login(&t).await;
     let second = refresh(&t, &first).await.data().clone();
     t.clock.advance(Duration::from_secs(11));
@@ -74,7 +74,7 @@ async fn a_refresh_token_that_is_used_again_ends_the_session() {
 #[tokio::test]
 async fn an_answer_that_was_lost_is_given_again_for_ten_seconds_and_only_until_it_was_used() {
     let t = TestPanel::start().await;
-    let (_, first) = t.first_account().await;
+    let (_, first) = t.an_account().await;
     let second = refresh(&t, &first).await.data().clone();
     t.clock.advance(Duration::from_secs(9));
     let again = refresh(&t, &first).await;
@@ -90,7 +90,7 @@ async fn an_answer_that_was_lost_is_given_again_for_ten_seconds_and_only_until_i
 #[tokio::test]
 async fn two_scripts_that_refresh_at_once_get_the_same() {
     let t = TestPanel::start().await;
-    let (_, first) = t.first_account().await;
+    let (_, first) = t.an_account().await;
     let (one, other, third) = tokio::join!(refresh(&t, &first), refresh(&t, &first), refresh(&t, &first));
     for reply in [&one, &other, &third] {
         assert_eq!(reply.status(), 200, "{}", reply.text());
@@ -101,7 +101,7 @@ async fn two_scripts_that_refresh_at_once_get_the_same() {
 #[tokio::test]
 async fn only_the_refresh_token_of_a_session_that_goes_on_refreshes() {
     let t = TestPanel::start().await;
-    let (ada, tokens) = t.first_account().await;
+    let (ada, tokens) = t.an_account().await;
     let mut browser = t.browser();
     browser.sign_in(EMAIL, PASSWORD).await;
     let cookie = browser.cookie(skypanel::platform::session::COOKIE).unwrap();
@@ -122,7 +122,7 @@ async fn only_the_refresh_token_of_a_session_that_goes_on_refreshes() {
 #[tokio::test]
 async fn a_suspended_person_gets_no_further_tokens() {
     let t = TestPanel::start().await;
-    let (_, tokens) = t.first_account().await;
+    let (_, tokens) = t.an_account().await;
     suspend(&t).await;
     assert_eq!(refresh(&t, &tokens).await.status(), 401);
 }
@@ -143,7 +143,7 @@ fn part(token: &Value, part: usize) -> Value {
 #[tokio::test]
 async fn the_signing_key_is_replaced_every_thirty_days_and_the_old_one_serves_out() {
     let t = TestPanel::start().await;
-    let (_, first) = t.first_account().await;
+    let (_, first) = t.an_account().await;
     let kid = |tokens: &Value| part(tokens, 0)["kid"].as_str().unwrap().to_string();
     assert_eq!(part(&first, 0)["alg"], "HS256");
     t.clock.advance(Duration::from_secs(30 * 86_400 - 60));
@@ -164,7 +164,7 @@ async fn the_signing_key_is_replaced_every_thirty_days_and_the_old_one_serves_ou
 #[tokio::test]
 async fn several_panels_accept_each_others_tokens_at_once() {
     let t = TestPanel::start().await;
-    let (_, here) = t.first_account().await;
+    let (_, here) = t.an_account().await;
     let other = t.another().await;
     assert!(is_in(&other, &here).await);
     t.clock.advance(Duration::from_secs(31 * 86_400));
@@ -178,7 +178,7 @@ async fn several_panels_accept_each_others_tokens_at_once() {
 #[tokio::test]
 async fn a_token_that_we_did_not_sign_is_nobodys() {
     let t = TestPanel::start().await;
-    let (_, tokens) = t.first_account().await;
+    let (_, tokens) = t.an_account().await;
     let claims = part(&tokens, 1);
     let kid = part(&tokens, 0)["kid"].as_str().unwrap().to_string();
     let forge = |algorithm, kid: Option<String>, key: &[u8]| {
@@ -215,7 +215,7 @@ async fn a_token_that_we_did_not_sign_is_nobodys() {
 #[tokio::test]
 async fn what_refreshes_and_what_signs_can_not_be_read_from_the_database() {
     let t = TestPanel::start().await;
-    let (_, first) = t.first_account().await;
+    let (_, first) = t.an_account().await;
     let second = refresh(&t, &first).await.data().clone();
     let stored = t.stored().await;
     assert!(stored.contains(EMAIL), "the store is there to be read");

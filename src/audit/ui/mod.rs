@@ -72,7 +72,7 @@ pub fn ActivityPage() -> impl IntoView {
         };
         view! {
             <Page>
-                <PageTitle title="Activity" actions=actions/>
+                <PageTitle title="Activity" above=vec![("Organization".into(), "/organization".into())] actions=actions/>
                 <Tabs tabs=tabs() current="/organization/activity"/>
                 <Filter query=query events=events/>
                 {list}

@@ -13,7 +13,7 @@ pub fn AuditStreams() -> impl IntoView {
     load(read_audit_streams(), |all| {
         view! {
             <Page>
-                <PageTitle title="Streams" above=vec![("Activity".into(), "/organization/activity".into())]/>
+                <PageTitle title="Streams" above=vec![("Organization".into(), "/organization".into()), ("Activity".into(), "/organization/activity".into())]/>
                 <Tabs tabs=tabs() current="/organization/activity/streams"/>
                 {all.into_iter().map(|stream| view! { <Stream stream=stream/> }).collect_view()}
                 <Card title="Send the trail somewhere" text="Every line from now on, in order, each at least once.">

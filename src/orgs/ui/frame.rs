@@ -9,14 +9,16 @@ pub enum OrgTab {
     Members,
     Invitations,
     Roles,
+    Activity,
     Settings,
 }
 
-const TABS: [(OrgTab, &str, &str); 5] = [
+const TABS: [(OrgTab, &str, &str); 6] = [
     (OrgTab::Overview, "Overview", "/organization"),
     (OrgTab::Members, "Members", "/organization/members"),
     (OrgTab::Invitations, "Invitations", "/organization/invitations"),
     (OrgTab::Roles, "Roles", "/organization/roles"),
+    (OrgTab::Activity, "Activity", "/organization/activity"),
     (OrgTab::Settings, "Settings", "/organization/settings"),
 ];
 

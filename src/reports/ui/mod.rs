@@ -24,7 +24,7 @@ pub fn ErrorReports() -> impl IntoView {
         let words = "What stands behind the references that customers were shown. Kept for 30 days.";
         view! {
             <Page>
-                <PageTitle title="Error reports" below=move || view! { <p class="text-muted">{words}</p> }/>
+                <PageTitle title="Error reports" above=vec![("Admin".into(), "/admin".into())] below=move || view! { <p class="text-muted">{words}</p> }/>
                 <Search search=search.clone().unwrap_or_default()/>
                 <Kinds found=found search=search/>
             </Page>

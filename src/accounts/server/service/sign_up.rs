@@ -81,11 +81,14 @@ pub async fn sign_up(visitor: &Visitor, form: SignUpForm, via: Via) -> Result<(M
         if first {
             use_setup_token(tx, panel, form.setup_token.as_deref()).await?;
         }
-        let user = insert_user(tx, panel, &new.name, &new.email, hash, first, false).await?;
+        // Who holds the setup link runs the machine, and no mail may be set up yet: the first address is taken for hers.
+        let user = insert_user(tx, panel, &new.name, &new.email, hash, first, first).await?;
         let org = found(tx, panel, &user, &first_name(&new.name)).await?;
         let event = Event { name: "account.created", target: user.to_string(), detail: json!({ "operator": first }) };
         record_for(tx, &org, &user.to_string(), &visitor.origin, panel.now(), event).await?;
-        emails::ask_to_verify(tx, panel, &user, &new.name, new.email.as_str()).await?;
+        if !first {
+            emails::ask_to_verify(tx, panel, &user, &new.name, new.email.as_str()).await?;
+        }
         let opened = open_first(tx, visitor, &user, &org, via).await?;
         Ok((user, org, opened))
     });
