@@ -71,13 +71,12 @@ test('an invitation by mail, from the button to the member', { timeout: 300_000 
 
   await step('a developer makes applications and deletes none', async () => {
     await grace.getByRole('link', { name: 'shop' }).click();
-    await grace.getByRole('link', { name: 'Settings' }).first().click();
-    assert.equal(await button(grace, 'Save').isEnabled(), true);
-    const refused = await grace.request.fetch(`${panel.url}/organization/members/invite`);
-    assert.equal(refused.ok(), true, 'she may look at the page');
-    const invite = grace.locator('main form');
+    await grace.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: 'Settings' }).click();
+    await button(grace, 'Save settings').waitFor();
+    assert.equal(await button(grace, 'Save settings').isEnabled(), true);
     await grace.goto(`${panel.url}/organization/members/invite`);
-    assert.equal(await invite.getByRole('button', { name: 'Send invitation' }).isEnabled().catch(() => false), false);
+    const invite = button(grace, 'Send invitation');
+    assert.equal((await invite.count()) === 0 || !(await invite.isEnabled()), true, 'a developer invites nobody');
   });
 
   await step('the link is good once', async () => {
