@@ -9,7 +9,7 @@ use crate::{
     platform::{fault::Because, panel::Panel},
 };
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use std::sync::Arc;
 
 /// Lines that are read together.
@@ -48,14 +48,16 @@ struct Export {
 /// The pieces of the file, the oldest line first.
 pub fn pieces(panel: Arc<Panel>, org: OrgId, filter: Filter, format: ExportFormat) -> impl Stream<Item = Result<Bytes>> {
     let export = Export { panel, org, filter, format, seq: 0, begun: false, done: false };
-    futures::stream::unfold(export, async |mut export| {
+    let pieces = futures::stream::unfold(export, async |mut export| {
         if export.done {
             return None;
         }
         let piece = export.piece().await;
         export.done |= piece.is_err();
         Some((piece, export))
-    })
+    });
+    // What compresses the answer asks once more after the end.
+    pieces.fuse()
 }
 
 impl Export {
