@@ -45,7 +45,7 @@ test('a page with islands loads them once, compressed and for good, and they wak
   await page.goto(`${panel.url}/sign-in`);
   await page.getByLabel('Email').fill(ADMINISTRATOR.email);
   await page.getByLabel('Password').fill(ADMINISTRATOR.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await page.getByRole('heading', { name: 'Applications', level: 1 }).waitFor();
   await page.goto(`${panel.url}/applications/${app.id}`);
   const deployed = await api.deploy(app.id, { wait: 60 });

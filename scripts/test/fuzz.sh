@@ -42,7 +42,8 @@ print(*[one.getsockname()[1] for one in s])')
   }
   run single examples,coverage,fuzzing
   run stateful stateful
-  kill "$panel" && wait "$panel" || true
+  kill "$panel" || true
+  wait "$panel" || true
   panel=''
   # Pages need the built site, which is not needed here.
   if grep 'failed while' "$data/log" | grep -v 'hash file' >"$data/faults"; then
