@@ -1,6 +1,8 @@
 -- Many tenants beside the one that is measured: psql -v owner=usr_… -v org=org_… -v app=app_… . Ids are numbers in their 26 letters.
 \set ON_ERROR_STOP on
 SET synchronous_commit = off;
+-- In one piece: the panel that is running gives every organization that it finds without one a cluster.
+BEGIN;
 INSERT INTO organizations (id, name, slug, created_at)
   SELECT 'org_' || lpad(n::text, 26, '0'), 'Organization ' || n, 'bench-' || n, 1700000000000 FROM generate_series(1, 1000) n;
 INSERT INTO users (id, email, name, password_hash, created_at)
@@ -23,4 +25,5 @@ INSERT INTO audit_events (id, organization_id, user_id, event, target, detail, a
   SELECT 'aud_' || lpad(n::text, 26, '0'), 'org_' || lpad((n % 1000 + 1)::text, 26, '0'), 'usr_' || lpad((n % 10000 + 1)::text, 26, '0'),
          'application.configured', 'app_' || lpad((n % 10000 + 1)::text, 26, '0'), '{}', '203.0.113.1', 'req_' || n, 1700000000000 + n
   FROM generate_series(1, 1000000) n;
+COMMIT;
 ANALYZE;
