@@ -4,7 +4,7 @@ use crate::{
         model::{ActivityPage, ActivityQuery, ExportFormat, Filter},
         server::read,
     },
-    error::{Error, Result, Thing},
+    error::Result,
     id::OrgId,
     platform::{
         ctx::{Ctx, Origin},
@@ -145,8 +145,8 @@ pub(super) async fn next_chain(db: &Db, after: Option<&OrgId>) -> Result<Option<
 /// The caller in the organization that she names. One that is not hers is not there.
 pub async fn there(ctx: &Ctx, org: Option<&OrgId>) -> Result<Ctx> {
     match org {
-        Some(org) if *org != ctx.who.org => Err(Error::NotFound(Thing::Organization)),
-        _ => Ok(ctx.clone()),
+        Some(org) => ctx.in_org(org).await,
+        None => Ok(ctx.clone()),
     }
 }
 
