@@ -13,7 +13,7 @@ build: ## Build the product as it is shipped, and say where it lies
 	@scripts/setup.sh run
 	@scripts/build.sh
 
-test: ## Run every test; STAGE="unit engine" runs some (check unit sqlite postgres fuzz engine browser)
+test: ## Run every test; STAGE="unit engine" runs some (check unit sqlite postgres acme fuzz engine browser)
 	@scripts/test.sh $(STAGE)
 
 check: ## Check the format, and run clippy on the server and the browser half

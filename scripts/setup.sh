@@ -35,6 +35,8 @@ packages_for_test() {
   want /usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd
   python_venv_works || wanted+=(python3 python3-venv)
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has initdb || wanted+=(postgresql)
+  want pebble pebble # with pebble-challtestsrv
+  want named bind9
   browser >/dev/null || { is_ubuntu || wanted+=(chromium); }
   fc-list 2>/dev/null | grep -q . || wanted+=(fonts-dejavu-core fontconfig)
 }

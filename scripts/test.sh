@@ -5,8 +5,8 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-ALL=(check unit sqlite postgres fuzz engine browser)
-declare -A minutes=([check]=25 [unit]=25 [sqlite]=15 [postgres]=15 [fuzz]=10 [engine]=25 [browser]=40)
+ALL=(check unit sqlite postgres acme fuzz engine browser)
+declare -A minutes=([check]=25 [unit]=25 [sqlite]=15 [postgres]=15 [acme]=15 [fuzz]=10 [engine]=25 [browser]=40)
 
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${ALL[@]}")

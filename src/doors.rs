@@ -1,7 +1,7 @@
 //! All doors of the panel in one table: the API, the server functions, the pages and their forms, the built assets, health. The
 //! routes of a feature stand in its `api.rs`; here they only meet.
 use crate::{
-    accounts, admin, apps, audit, deployments, keys,
+    accounts, admin, apps, audit, deployments, domains, keys,
     kit::{Banners, Brand, Csrf, Flash, InAnothersName, Note, Now, Posted, Rights, Theme, Tone, Unverified, Viewer, side},
     mail, orgs,
     platform::{
@@ -103,6 +103,7 @@ pub fn api() -> OpenApiRouter {
         .merge(reports::server::api::router())
         .merge(apps::server::api::router())
         .merge(deployments::server::api::router())
+        .merge(domains::server::api::router())
         .merge(orgs::server::api::router())
         .merge(audit::server::api::router())
         .merge(admin::server::api::router())

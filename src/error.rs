@@ -44,6 +44,8 @@ pub enum Thing {
     Announcement,
     Flag,
     Report,
+    Domain,
+    Certificate,
 }
 
 impl Thing {
@@ -71,6 +73,8 @@ impl Thing {
             Thing::Announcement => "ANNOUNCEMENT",
             Thing::Flag => "FLAG",
             Thing::Report => "REPORT",
+            Thing::Domain => "DOMAIN",
+            Thing::Certificate => "CERTIFICATE",
         }
     }
 
@@ -98,6 +102,8 @@ impl Thing {
             Thing::Announcement => "announcement",
             Thing::Flag => "feature flag",
             Thing::Report => "error report",
+            Thing::Domain => "domain",
+            Thing::Certificate => "certificate",
         }
     }
 }

@@ -107,6 +107,10 @@ ids! {
     StreamId "str";
     /// A note of the operator to users.
     AnnouncementId "ann";
+    /// A domain of an application.
+    DomainId "dom";
+    /// A certificate of a name.
+    CertificateId "crt";
 }
 
 fn is_suffix(text: &str) -> bool {

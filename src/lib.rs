@@ -39,6 +39,7 @@ pub mod apps;
 pub mod deployments;
 
 pub mod admin;
+pub mod domains;
 
 pub mod site;
 

@@ -5,8 +5,9 @@ use crate::{
     audit::server::{service as audit, streams::task as audit_streams},
     clusters::server::{observe, service as clusters, task as provide},
     deployments::server::{converge, garbage, routes, task as queue},
+    domains::server::{material, task as domains},
     doors,
-    edge::{Edge, EdgeConfig, EdgeHandle},
+    edge::{Edge, EdgeConfig, EdgeHandle, Listener},
     error::{Error, Result},
     mail::server::{bounces, task as mail},
     platform::{
@@ -44,6 +45,8 @@ pub async fn open(config: Config) -> Result<Arc<Panel>> {
         tracing::warn!("repositories can't be read: {why}");
     }
     clusters::found(&panel).await?;
+    // Before the first routes are told: customers' domains must not be missing in them.
+    material::publish(&panel).await?;
     Ok(panel)
 }
 
@@ -94,7 +97,16 @@ async fn begin_swarm(config: &Config, db: &Db) -> Result<()> {
 }
 
 fn edge(config: &Config) -> Result<EdgeHandle> {
-    Edge::start(EdgeConfig { listen: config.edge.listen.clone(), threads: config.edge.threads, panel: None, grace: GRACE })
+    let config = &config.edge;
+    let listener = |tls: bool| move |address: &SocketAddr| Listener { address: *address, tls, proxy_protocol: config.proxy_protocol };
+    Edge::start(EdgeConfig {
+        listen: config.listen.iter().map(listener(false)).chain(config.listen_tls.iter().map(listener(true))).collect(),
+        threads: config.threads,
+        grace: GRACE,
+        trusted: config.trusted_proxies.clone(),
+        https_port: config.public_https_port.or(config.listen_tls.first().map(SocketAddr::port)).unwrap_or(443),
+        ..EdgeConfig::default()
+    })
 }
 
 /// Runs every loop of the panel until it stops.
@@ -115,6 +127,9 @@ pub fn run_loops(panel: &Arc<Panel>) -> JoinSet<()> {
         loops.spawn(tasks::run(p.clone(), "limits", limits::EVERY, millis(0), |p| &p.wake.limits, limits::exchange));
     }
     loops.spawn(tasks::run(p.clone(), "audit streams", seconds(5), millis(100), |p| &p.wake.audit, audit_streams::pass));
+    loops.spawn(tasks::run(p.clone(), "domains", seconds(10), millis(200), |p| &p.wake.domains, domains::pass));
+    loops.spawn(tasks::run(p.clone(), "certificates", seconds(15), millis(200), |p| &p.wake.certificates, domains::certificates));
+    loops.spawn(tasks::run(p.clone(), "challenges", seconds(1), millis(0), |p| &p.wake.challenges, domains::challenges));
     loops.spawn(observe::listen(p.clone()));
     loops.spawn(queue::run(p));
     loops

@@ -12,6 +12,7 @@ use crate::{
     apps::ui::{Applications, Environment, Logs, NewApplication, Settings},
     audit::ui::{ActivityPage, AuditStreams},
     deployments::ui::{DeploymentPage, History, Overview},
+    domains::ui::{AppDomains, DomainPage, Domains},
     error::{Error, Thing},
     keys::ui::ApiKeys,
     kit::{AppShell, Banners, Brand, ErrorPanel, Theme, Viewer},
@@ -105,6 +106,9 @@ pub fn Site() -> impl IntoView {
                     <Route path=path!("/applications/:id/deployments") view=History ssr=mode.clone()/>
                     <Route path=path!("/applications/:id/logs") view=Logs ssr=mode.clone()/>
                     <Route path=path!("/applications/:id/environment") view=Environment ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/domains") view=AppDomains ssr=mode.clone()/>
+                    <Route path=path!("/domains") view=Domains ssr=mode.clone()/>
+                    <Route path=path!("/domains/:id") view=DomainPage ssr=mode.clone()/>
                     <Route path=path!("/applications/:id/settings") view=Settings ssr=mode.clone()/>
                     <Route path=path!("/organizations") view=Organizations ssr=mode.clone()/>
                     <Route path=path!("/organizations/new") view=NewOrganization ssr=mode.clone()/>
@@ -141,7 +145,7 @@ pub fn Site() -> impl IntoView {
 
 /// The places one can go.
 fn places() -> Vec<(&'static str, &'static str)> {
-    let mut all = vec![("Applications", "/applications"), ("Organization", "/organization")];
+    let mut all = vec![("Applications", "/applications"), ("Domains", "/domains"), ("Organization", "/organization")];
     if use_context::<Banners>().is_some_and(|banners| banners.is_operator) {
         all.push(("Admin", "/admin"));
     }

@@ -19,7 +19,7 @@ use std::{
 };
 
 /// From the lowest to the highest.
-const FEATURES: [&str; 17] = [
+const FEATURES: [&str; 19] = [
     "audit",
     "accounts",
     "orgs",
@@ -28,8 +28,10 @@ const FEATURES: [&str; 17] = [
     "mail",
     "plans",
     "clusters",
+    "edges",
     "workers",
     "apps",
+    "routing",
     "deployments",
     "domains",
     "databases",
@@ -41,8 +43,14 @@ const FEATURES: [&str; 17] = [
 const GROUNDS: [&str; 10] = ["error", "id", "units", "rights", "git", "kit", "platform", "swarm", "edge", "agent"];
 const ROOFS: [&str; 5] = ["lib", "main", "site", "doors", "serve"];
 /// Files that a loop is split into.
-const PARTS_OF_TASKS: [&str; 4] =
-    ["deployments/server/drive", "deployments/server/steps", "deployments/server/log", "deployments/server/garbage"];
+const PARTS_OF_TASKS: [&str; 6] = [
+    "deployments/server/drive",
+    "deployments/server/steps",
+    "deployments/server/log",
+    "deployments/server/garbage",
+    "domains/server/verify",
+    "domains/server/certify",
+];
 const LONGEST: usize = 500;
 
 /// A source file.

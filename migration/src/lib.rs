@@ -14,6 +14,12 @@ mod m0009_audit;
 mod m0010_keys;
 mod m0011_admin;
 mod m0012_factors;
+mod m0013_domains;
+mod m0014_traffic;
+mod m0015_edges;
+mod m0016_routing;
+mod m0017_canary;
+mod m0018_spare;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -34,6 +40,12 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_keys::Step),
             Box::new(m0011_admin::Step),
             Box::new(m0012_factors::Step),
+            Box::new(m0013_domains::Step),
+            Box::new(m0014_traffic::Step),
+            Box::new(m0015_edges::Step),
+            Box::new(m0016_routing::Step),
+            Box::new(m0017_canary::Step),
+            Box::new(m0018_spare::Step),
         ]
     }
 }

@@ -1,65 +1,97 @@
 //! What the edge answers by itself, where no task can: a small calm page for a person, JSON or one line for a program.
-use super::{headers::REQUEST_ID, table::Refusal};
+use super::{
+    headers,
+    table::{Place, Refusal},
+};
 use bytes::Bytes;
+use http::header;
 use pingora_core::Result;
 use pingora_http::{Method, ResponseHeader};
 use pingora_proxy::Session;
+use std::sync::Arc;
+
+/// The status, the stable code for programs, a title, and a sentence with the remedy.
+type Words = (u16, &'static str, &'static str, &'static str);
 
 impl Refusal {
+    fn words(self) -> Words {
+        match self {
+            Refusal::UnknownHost => (
+                404,
+                "HOST_NOT_FOUND",
+                "Nothing lives at this address",
+                "Check the address. If it is new, its owner has yet to point it at an application.",
+            ),
+            Refusal::Stopped => (
+                503,
+                "APPLICATION_STOPPED",
+                "This application is stopped",
+                "Its owner has stopped it. It answers again as soon as it is started.",
+            ),
+            Refusal::Empty => {
+                (503, "APPLICATION_NOT_DEPLOYED", "This application has not been deployed yet", "Its first deployment will appear here.")
+            }
+            Refusal::NoTask => (
+                503,
+                "APPLICATION_UNAVAILABLE",
+                "This application is starting",
+                "None of its copies can take requests yet. Try again in a moment.",
+            ),
+            Refusal::Full => {
+                (503, "APPLICATION_BUSY", "This application is busy", "Too many requests wait for it already. Try again in a moment.")
+            }
+            Refusal::Unreachable => (
+                502,
+                "APPLICATION_UNREACHABLE",
+                "This application did not answer",
+                "Its copies were asked and none gave an answer. Try again in a moment.",
+            ),
+            Refusal::TooSlow => (
+                504,
+                "APPLICATION_TOO_SLOW",
+                "This application took too long",
+                "It was asked and has not answered in time. Try again later.",
+            ),
+            Refusal::HeadersTooLarge => (
+                431,
+                "HEADERS_TOO_LARGE",
+                "This request is too large",
+                "Its header fields are more than are taken here. Clearing this site's cookies may help.",
+            ),
+            Refusal::BodyTooLarge => (413, "BODY_TOO_LARGE", "This request is too large", "Send less at once."),
+            Refusal::BadRequest => {
+                (400, "BAD_REQUEST", "This request cannot be read", "It is no HTTP, or could be read in more than one way.")
+            }
+            Refusal::Stalled => (408, "REQUEST_TIMEOUT", "This request took too long", "Its body did not come in time. Try again."),
+            Refusal::TooOften(_) => (429, "RATE_LIMITED", "Too many requests", "Wait a little before the next one."),
+            Refusal::Login => (401, "LOGIN_REQUIRED", "This application is private", "It takes a name and a password."),
+            Refusal::Maintenance(_) => {
+                (503, "APPLICATION_IN_MAINTENANCE", "This application is being worked on", "It will be back. Try again later.")
+            }
+        }
+    }
+
     /// The HTTP status.
     pub fn status(self) -> u16 {
-        match self {
-            Refusal::UnknownHost => 404,
-            Refusal::Stopped | Refusal::Empty | Refusal::NoTask => 503,
-            Refusal::Unreachable => 502,
-            Refusal::HeadersTooLarge => 431,
-        }
+        self.words().0
     }
 
-    /// The stable code for programs.
-    pub fn code(self) -> &'static str {
-        match self {
-            Refusal::UnknownHost => "HOST_NOT_FOUND",
-            Refusal::Stopped => "APPLICATION_STOPPED",
-            Refusal::Empty => "APPLICATION_NOT_DEPLOYED",
-            Refusal::NoTask => "APPLICATION_UNAVAILABLE",
-            Refusal::Unreachable => "APPLICATION_UNREACHABLE",
-            Refusal::HeadersTooLarge => "HEADERS_TOO_LARGE",
-        }
+    /// Whether the connection ends with it, because where the next request would begin is not sure, or does not matter.
+    pub fn is_final(self) -> bool {
+        matches!(self, Refusal::BadRequest | Refusal::HeadersTooLarge | Refusal::BodyTooLarge | Refusal::Stalled)
     }
 
-    fn title(self) -> &'static str {
+    fn retry_after(self) -> Option<u32> {
         match self {
-            Refusal::UnknownHost => "Nothing lives at this address",
-            Refusal::Stopped => "This application is stopped",
-            Refusal::Empty => "This application has not been deployed yet",
-            Refusal::NoTask => "This application is starting",
-            Refusal::Unreachable => "This application did not answer",
-            Refusal::HeadersTooLarge => "This request is too large",
-        }
-    }
-
-    fn sentence(self) -> &'static str {
-        match self {
-            Refusal::UnknownHost => "Check the address. If it is new, its owner has yet to point it at an application.",
-            Refusal::Stopped => "Its owner has stopped it. It answers again as soon as it is started.",
-            Refusal::Empty => "Its first deployment will appear here.",
-            Refusal::NoTask => "None of its copies can take requests yet. Try again in a moment.",
-            Refusal::Unreachable => "Its copies were asked and none gave an answer. Try again in a moment.",
-            Refusal::HeadersTooLarge => "Its header fields are larger than is taken here. Clearing this site's cookies may help.",
-        }
-    }
-
-    fn retry_after(self) -> Option<&'static str> {
-        match self {
-            Refusal::NoTask => Some("2"),
-            Refusal::Stopped | Refusal::Empty => Some("60"),
-            Refusal::Unreachable | Refusal::UnknownHost | Refusal::HeadersTooLarge => None,
+            Refusal::NoTask | Refusal::Full => Some(2),
+            Refusal::Stopped | Refusal::Empty => Some(60),
+            Refusal::TooOften(seconds) | Refusal::Maintenance(seconds) => Some(seconds),
+            _ => None,
         }
     }
 
     fn body(self, accept: &str, id: &str) -> (&'static str, String) {
-        let (status, code, title, sentence) = (self.status(), self.code(), self.title(), self.sentence());
+        let (status, code, title, sentence) = self.words();
         if accept.contains("text/html") {
             let page = PAGE.replace("{title}", title).replace("{sentence}", sentence).replace("{status}", &status.to_string());
             ("text/html; charset=utf-8", page.replace("{id}", id))
@@ -73,23 +105,59 @@ impl Refusal {
     }
 }
 
-/// Answers a request with a refusal, in the form that it accepts.
-pub(super) async fn refuse(session: &mut Session, refusal: Refusal, id: &str) -> Result<()> {
+/// Answers a request with a refusal: with the owner's page where there is one, and else in the form that it accepts.
+pub(super) async fn refuse(session: &mut Session, refusal: Refusal, id: &str, place: Option<&Arc<Place>>, is_tls: bool) -> Result<()> {
     let request = session.req_header();
     let is_head = request.method == Method::HEAD;
     let accept = request.headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (kind, body) = refusal.body(accept, id);
-    let mut response = ResponseHeader::build(refusal.status(), Some(6))?;
-    response.insert_header("Content-Type", kind)?;
-    response.insert_header("Content-Length", body.len().to_string())?;
-    response.insert_header("Cache-Control", "no-store")?;
-    response.insert_header(REQUEST_ID, id)?;
+    let own = place.filter(|_| accept.contains("text/html")).and_then(|place| match refusal {
+        Refusal::Maintenance(_) => place.rules.maintenance.as_ref().or_else(|| place.rules.pages.get(&refusal.status())),
+        _ => place.rules.pages.get(&refusal.status()),
+    });
+    let (kind, body) = match own {
+        Some(page) => ("text/html; charset=utf-8", page.clone()),
+        None => {
+            let (kind, body) = refusal.body(accept, id);
+            (kind, Bytes::from(body))
+        }
+    };
+    let mut response = ResponseHeader::build(refusal.status(), Some(8))?;
+    response.insert_header(header::CONTENT_TYPE, kind)?;
+    response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    response.insert_header(header::CACHE_CONTROL, "no-store")?;
     if let Some(seconds) = refusal.retry_after() {
-        response.insert_header("Retry-After", seconds)?;
+        response.insert_header(header::RETRY_AFTER, seconds)?;
     }
-    session.write_response_header(Box::new(response), is_head).await?;
-    if !is_head {
-        session.write_response_body(Some(Bytes::from(body)), true).await?;
+    if refusal == Refusal::Login {
+        response.insert_header(header::WWW_AUTHENTICATE, "Basic realm=\"private\", charset=\"UTF-8\"")?;
+    }
+    headers::finish(&mut response, id, place, is_tls)?;
+    write(session, response, body, is_head).await
+}
+
+/// Sends a client to another address for good, with the same method (308).
+pub(super) async fn redirect(session: &mut Session, location: String, id: &str, place: Option<&Arc<Place>>, is_tls: bool) -> Result<()> {
+    let mut response = ResponseHeader::build(308, Some(6))?;
+    response.insert_header(header::LOCATION, location)?;
+    response.insert_header(header::CONTENT_LENGTH, 0)?;
+    headers::finish(&mut response, id, place, is_tls)?;
+    write(session, response, Bytes::new(), true).await
+}
+
+/// Answers with a short text.
+pub(super) async fn say(session: &mut Session, text: String, id: &str) -> Result<()> {
+    let is_head = session.req_header().method == Method::HEAD;
+    let mut response = ResponseHeader::build(200, Some(4))?;
+    response.insert_header(header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
+    response.insert_header(header::CONTENT_LENGTH, text.len())?;
+    headers::finish(&mut response, id, None, false)?;
+    write(session, response, Bytes::from(text), is_head).await
+}
+
+async fn write(session: &mut Session, response: ResponseHeader, body: Bytes, is_bare: bool) -> Result<()> {
+    session.write_response_header(Box::new(response), is_bare).await?;
+    if !is_bare {
+        session.write_response_body(Some(body), true).await?;
     }
     Ok(())
 }

@@ -4,31 +4,39 @@
 //! reach one may go to another only if sending it twice does no harm (RFC 9110, 9.2.2) and not a byte of an answer came: docker's
 //! userland proxy accepts connections for a port where nothing listens and closes them at once, so a connection proves nothing.
 use super::{
-    headers,
+    access::{AccessEntry, AccessLog, clipped},
+    gate::{Gate, path_of},
+    headers::{self, Told},
+    noise::Noise,
     pages::refuse,
-    table::{Refusal, Routes},
-    upstream::{InFlight, Tried, Upstream},
+    signals::Outcome,
+    snapshot::Sticky,
+    sticky,
+    table::{Place, Refusal},
+    upgrade::Upgrade,
+    upstream::{InFlight, Mark, Tried, Upstream},
+    wire::Conn,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::{Version, header};
 use pingora_core::{
     Error, ErrorSource, ErrorType, Result,
     modules::http::HttpModules,
-    upstreams::peer::{HttpPeer, Peer},
+    upstreams::peer::{H1UpgradePolicy, HttpPeer, Peer},
 };
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use std::{
+    net::{IpAddr, Ipv4Addr},
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tracing::{debug, warn};
 
-/// Header fields and request line together may not be larger.
-const HEADERS_LIMIT: usize = 64 * 1024;
 /// How long a backend may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long nothing may come from a backend, or from the client of an upgraded connection.
@@ -45,29 +53,40 @@ const KEEP_FRESH: Duration = Duration::from_secs(1);
 /// How many backends a request may reach before it is given up: one that kills its server should not kill them all.
 const REACHED_LIMIT: usize = 3;
 
+/// Requests that go over one HTTP/2 connection to a backend at the same time.
+const STREAMS: usize = 100;
+
 /// The proxy's side of pingora.
 pub(super) struct Proxy {
-    routes: Arc<Routes>,
+    gate: Gate,
+    access: Arc<AccessLog>,
+    noise: Arc<Noise>,
     /// Requests that have begun and not ended, pages included.
     open: Arc<AtomicUsize>,
     /// The start of the seconds that [`KEEP_FRESH`] connections are kept by.
     started: Instant,
     /// Numbers the attempts that must not take a kept connection.
     fresh: AtomicU64,
+    /// For requests whose connection is not known, which does not happen.
+    nowhere: Arc<Conn>,
 }
 
 impl Proxy {
-    pub fn new(routes: Arc<Routes>, open: Arc<AtomicUsize>) -> Self {
-        Proxy { routes, open, started: Instant::now(), fresh: AtomicU64::new(u64::MAX) }
+    pub fn new(gate: Gate, access: Arc<AccessLog>, noise: Arc<Noise>, open: Arc<AtomicUsize>) -> Self {
+        let nowhere = Arc::new(Conn::new((Ipv4Addr::UNSPECIFIED, 0).into(), false, false));
+        Proxy { gate, access, noise, open, started: Instant::now(), fresh: AtomicU64::new(u64::MAX), nowhere }
     }
 
     /// The next backend; where there is none the request is held, unless the client leaves meanwhile.
-    async fn reserve(&self, session: &mut Session, exchange: &Exchange) -> Result<std::result::Result<InFlight, Refusal>> {
-        if let Some(in_flight) = self.routes.reserve_now(&exchange.host, &exchange.tried) {
+    async fn reserve(&self, session: &mut Session, exchange: &mut Exchange) -> Result<std::result::Result<InFlight, Refusal>> {
+        let routes = &self.gate.routes;
+        if let Some(in_flight) = routes.reserve_now(&exchange.host, path_of(session.req_header()), &exchange.tried) {
             return Ok(Ok(in_flight));
         }
+        exchange.is_held = true;
+        let path = path_of(session.req_header()).to_string();
         tokio::select! {
-            reserved = self.routes.reserve_or_hold(&exchange.host, &exchange.tried) => Ok(reserved),
+            reserved = routes.reserve_or_hold(&exchange.host, &path, &exchange.tried) => Ok(reserved),
             left = departure(session) => Err(left),
         }
     }
@@ -81,6 +100,59 @@ impl Proxy {
         } else {
             (1 + self.started.elapsed().as_secs(), KEEP_FRESH)
         }
+    }
+
+    /// Counts a request that has ended, and writes it down where it is one of the sample.
+    fn account(&self, session: &Session, exchange: &Exchange) {
+        let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        let status = if (100..200).contains(&status) && status != 101 { 0 } else { status };
+        let Some(place) = &exchange.place else {
+            if status < 400 {
+                return; // an authority was answered
+            }
+            self.gate.routes.meters.unrouted();
+            let what = exchange.fault.unwrap_or("unknown host");
+            return self.noise.refused(exchange.client, what, &clipped(headers::authority(session.req_header())));
+        };
+        if let Some(fault) = exchange.fault {
+            self.noise.refused(exchange.client, fault, &exchange.host);
+        }
+        let outcome = Outcome {
+            status,
+            time: exchange.began.unwrap_or_else(|| exchange.start.elapsed()),
+            bytes_in: session.body_bytes_read() as u64,
+            bytes_out: session.body_bytes_sent() as u64,
+            is_retried: exchange.attempts > 1,
+            is_held: exchange.is_held,
+        };
+        exchange.last.as_ref().map_or(&place.app.meter, |upstream| &upstream.meter).record(&outcome);
+        if AccessLog::is_chosen(place.rules.policy.access_permille) {
+            self.access.write(entry(session.req_header(), exchange, place, &outcome));
+        }
+    }
+}
+
+fn entry(request: &RequestHeader, exchange: &Exchange, place: &Place, outcome: &Outcome) -> AccessEntry {
+    let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().saturating_sub(exchange.start.elapsed());
+    let backend = exchange.last.as_ref().map(|upstream| &upstream.backend);
+    let agent = request.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    AccessEntry {
+        at: began.as_millis() as u64,
+        id: exchange.id.clone(),
+        app: place.app.id.to_string(),
+        release: backend.map(|backend| backend.release.clone()).unwrap_or_default(),
+        task: backend.map(|backend| backend.task.clone()).unwrap_or_default(),
+        client: exchange.client,
+        method: clipped(request.method.as_str()),
+        host: clipped(&exchange.host),
+        path: clipped(path_of(request)),
+        protocol: format!("{:?}", request.version),
+        is_tls: exchange.conn.is_tls,
+        status: outcome.status,
+        micros: outcome.time.as_micros() as u64,
+        bytes_in: outcome.bytes_in,
+        bytes_out: outcome.bytes_out,
+        user_agent: clipped(agent),
     }
 }
 
@@ -97,13 +169,27 @@ async fn departure(session: &mut Session) -> Box<Error> {
 
 /// One request, from its header to its end.
 pub(super) struct Exchange {
-    id: String,
-    host: String,
+    pub id: String,
+    pub host: String,
+    pub conn: Arc<Conn>,
+    pub client: IpAddr,
+    pub place: Option<Arc<Place>>,
+    pub tried: Tried,
+    /// What its header offends against.
+    pub fault: Option<&'static str>,
+    start: Instant,
+    /// From the start to the beginning of the answer.
+    began: Option<Duration>,
+    upgrade: Upgrade,
     in_flight: Option<InFlight>,
-    tried: Tried,
+    /// The backend that was asked last.
+    last: Option<Arc<Upstream>>,
+    is_held: bool,
     attempts: usize,
     /// How many backends had the whole header.
     reached: usize,
+    /// Bytes of the body so far.
+    body: u64,
     /// This attempt's header is with the backend.
     is_sent: bool,
     /// A first byte of an answer came.
@@ -134,10 +220,20 @@ impl ProxyHttp for Proxy {
         Exchange {
             id: String::new(),
             host: String::new(),
-            in_flight: None,
+            conn: self.nowhere.clone(),
+            client: Ipv4Addr::UNSPECIFIED.into(),
+            place: None,
             tried: Tried::default(),
+            fault: None,
+            start: Instant::now(),
+            began: None,
+            upgrade: Upgrade::None,
+            in_flight: None,
+            last: None,
+            is_held: false,
             attempts: 0,
             reached: 0,
+            body: 0,
             is_sent: false,
             is_answered: false,
             refusal: None,
@@ -148,24 +244,30 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
-        let is_upgrade = session.is_upgrade_req();
-        session.set_read_timeout(Some(if is_upgrade { IDLE } else { STALL }));
+        let digest = session.digest().and_then(|digest| digest.proxy_digest.as_ref()).and_then(|digest| digest.user_data.as_ref());
+        if let Some(conn) = digest.and_then(|data| data.downcast_ref::<Arc<Conn>>()) {
+            exchange.conn = conn.clone();
+        }
+        exchange.conn.begin();
+        session.set_read_timeout(Some(STALL));
         session.set_write_timeout(Some(STALL));
         session.set_total_drain_timeout(Some(DRAIN_BODY));
-        session.set_pipelining_enabled(true);
-        exchange.id = ulid::Ulid::new().to_string().to_lowercase();
-        exchange.host = headers::host_of(session.req_header());
-        let is_too_large = session.as_http1().is_some_and(|http1| http1.get_headers_raw_bytes().len() > HEADERS_LIMIT);
-        let refusal = is_too_large.then_some(Refusal::HeadersTooLarge).or_else(|| self.routes.refusal(&exchange.host));
-        match refusal {
-            Some(refusal) => refuse(session, refusal, &exchange.id).await.map(|()| true),
-            None => Ok(false),
+        // The parser takes an empty chunk size for 0, which others may not: what follows a chunked body at once is not a request.
+        let is_chunked = session.req_header().headers.contains_key(header::TRANSFER_ENCODING);
+        session.set_pipelining_enabled(!is_chunked);
+        if self.gate.check(session, exchange).await? {
+            return Ok(true);
         }
+        exchange.upgrade = Upgrade::of(session);
+        let limit = exchange.place.as_ref().and_then(|place| place.rules.policy.limits.body_timeout);
+        session.set_read_timeout(Some(if exchange.upgrade.leaves_http() { IDLE } else { limit.unwrap_or(STALL) }));
+        Ok(false)
     }
 
     async fn upstream_peer(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
         exchange.attempts += 1;
         exchange.is_sent = false;
+        exchange.body = 0; // what was kept of it is sent again
         let in_flight = match self.reserve(session, exchange).await? {
             Ok(in_flight) => in_flight,
             Err(refusal) => {
@@ -173,38 +275,89 @@ impl ProxyHttp for Proxy {
                 return Err(Error::new_in(ErrorType::HTTPStatus(refusal.status())));
             }
         };
-        let mut peer = HttpPeer::new(in_flight.upstream().backend.address, false, String::new());
+        let backend = &in_flight.upstream().backend;
+        let mut peer = HttpPeer::new(backend.address, false, String::new());
         let (group, idle) = self.keeping(session, exchange);
-        peer.group_key = group;
+        if backend.h2c && !exchange.upgrade.leaves_http() {
+            peer.options.set_http_version(2, 2);
+            peer.options.max_h2_streams = STREAMS;
+            peer.group_key = if exchange.attempts > 1 { group } else { 0 };
+        } else {
+            peer.group_key = group;
+        }
         peer.options.idle_timeout = Some(idle);
         peer.options.connection_timeout = Some(CONNECT);
         peer.options.total_connection_timeout = Some(CONNECT);
-        peer.options.read_timeout = Some(IDLE);
+        peer.options.read_timeout = Some(silence(session.req_header(), exchange));
         peer.options.write_timeout = Some(STALL);
+        peer.options.http_upstream_request_policy.h1_upgrade = match exchange.upgrade {
+            Upgrade::None | Upgrade::WebSocket => H1UpgradePolicy::WebSocketOnly,
+            Upgrade::Other => H1UpgradePolicy::Preserve,
+            Upgrade::Denied => H1UpgradePolicy::Deny,
+        };
+        exchange.last = Some(in_flight.upstream().clone());
         exchange.in_flight = Some(in_flight);
         Ok(Box::new(peer))
     }
 
     async fn upstream_request_filter(&self, session: &mut Session, request: &mut RequestHeader, exchange: &mut Exchange) -> Result<()> {
-        headers::forward(session, request, &exchange.id)
+        let told = Told {
+            id: &exchange.id,
+            conn: &exchange.conn,
+            place: exchange.place.as_ref(),
+            is_raw_upgrade: exchange.upgrade == Upgrade::Other,
+            is_http1: request.version != Version::HTTP_2,
+        };
+        headers::forward(session, request, &told)
     }
 
     /// Called for every request once its header is written, with nothing where it has no body.
-    async fn request_body_filter(&self, _: &mut Session, _: &mut Option<Bytes>, _: bool, exchange: &mut Exchange) -> Result<()> {
+    async fn request_body_filter(&self, _: &mut Session, body: &mut Option<Bytes>, _: bool, exchange: &mut Exchange) -> Result<()> {
         exchange.is_sent = true;
+        exchange.body += body.as_ref().map_or(0, Bytes::len) as u64;
+        let most = exchange.place.as_ref().and_then(|place| place.rules.policy.limits.body);
+        if !exchange.upgrade.leaves_http() && most.is_some_and(|most| exchange.body > most) {
+            exchange.refusal = Some(Refusal::BodyTooLarge);
+            return Err(Error::new_in(ErrorType::HTTPStatus(Refusal::BodyTooLarge.status())));
+        }
         Ok(())
     }
 
-    async fn upstream_response_filter(&self, _: &mut Session, _: &mut ResponseHeader, exchange: &mut Exchange) -> Result<()> {
+    async fn upstream_response_filter(&self, _: &mut Session, response: &mut ResponseHeader, exchange: &mut Exchange) -> Result<()> {
         exchange.is_answered = true;
+        if response.status.is_informational() && response.status != 101 {
+            return Ok(());
+        }
+        exchange.began.get_or_insert_with(|| exchange.start.elapsed());
         if let Some(in_flight) = &exchange.in_flight {
-            in_flight.upstream().restore();
+            in_flight.upstream().answered(response.status.as_u16());
         }
         Ok(())
     }
 
     async fn response_filter(&self, _: &mut Session, response: &mut ResponseHeader, exchange: &mut Exchange) -> Result<()> {
-        headers::name(response, &exchange.id)
+        let (Some(place), Some(upstream)) = (&exchange.place, &exchange.last) else { return Ok(()) };
+        if response.status.is_informational() && response.status != 101 {
+            return Ok(());
+        }
+        if let Some(sticky) = place.rules.policy.balance.sticky {
+            let mark = match sticky {
+                Sticky::Task => upstream.mark,
+                Sticky::Release => Mark { task: 0, ..upstream.mark },
+            };
+            if exchange.tried.wish != Some(mark)
+                && let Some(signer) = &self.gate.routes.table().signer
+            {
+                let (path, secure) =
+                    (if place.prefix.is_empty() { "/" } else { &place.prefix }, if exchange.conn.is_tls { "; Secure" } else { "" });
+                let value = signer.sign(&place.app.id, mark);
+                response.append_header(
+                    header::SET_COOKIE,
+                    format!("{}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}", sticky::COOKIE),
+                )?;
+            }
+        }
+        headers::finish(response, &exchange.id, Some(place), exchange.conn.is_tls)
     }
 
     /// Nothing was sent, so another backend may have it, whatever it is.
@@ -252,26 +405,32 @@ impl ProxyHttp for Proxy {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
         exchange.leave();
         session.set_keepalive(None); // pingora closes the connection after this, and the client should know
-        let refusal = match error.esource {
-            ErrorSource::Downstream => None,
-            _ => Some(exchange.refusal.unwrap_or(Refusal::Unreachable)),
-        };
+        let refusal = exchange.refusal.or_else(|| refusal_for(error, exchange));
         let is_begun = session.response_written().is_some_and(|response| !response.status.is_informational());
         let (status, told) = match refusal {
-            _ if is_begun => (0, Ok(())),
-            Some(refusal) => (refusal.status(), refuse(session, refusal, &exchange.id).await),
-            None if error.etype == ErrorType::InvalidHTTPHeader => (400, session.respond_error(400).await),
-            None => (0, Ok(())),
+            Some(refusal) if !is_begun => {
+                if !session.as_mut().is_body_done() {
+                    exchange.conn.linger();
+                }
+                let told = refuse(session, refusal, &exchange.id, exchange.place.as_ref(), exchange.conn.is_tls).await;
+                (refusal.status(), told)
+            }
+            _ => (0, Ok(())),
         };
-        if refusal == Some(Refusal::Unreachable) {
-            let app = self.routes.app(&exchange.host).unwrap_or_default();
+        if refusal == Some(Refusal::BadRequest) {
+            exchange.fault = Some("body");
+        }
+        if matches!(refusal, Some(Refusal::Unreachable | Refusal::TooSlow)) {
+            let app = exchange.place.as_ref().map_or("", |place| &place.app.id);
             warn!(request = %exchange.id, app, attempts = exchange.attempts, "no task gave a whole answer: {error}");
         }
         FailToProxy { error_code: if told.is_ok() { status } else { 0 }, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, _: &mut Session, _: Option<&Error>, exchange: &mut Exchange) {
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, exchange: &mut Exchange) {
         exchange.leave();
+        self.account(session, exchange);
+        exchange.conn.end();
     }
 
     fn suppress_error_log(&self, _: &Session, _: &Exchange, _: &Error) -> bool {
@@ -280,5 +439,26 @@ impl ProxyHttp for Proxy {
 
     fn suppress_proxy_warn_log(&self, _: &Session, _: &Exchange, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
+    }
+}
+
+/// How long a task may be silent over a request.
+fn silence(request: &RequestHeader, exchange: &Exchange) -> Duration {
+    let accepts = request.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_stream = exchange.upgrade.leaves_http() || accepts.contains("text/event-stream");
+    let limit = exchange.place.as_ref().and_then(|place| place.rules.policy.limits.response_timeout);
+    limit.filter(|_| !is_stream).unwrap_or(IDLE)
+}
+
+/// What a failure is to the client; nothing where there is no client any more.
+fn refusal_for(error: &Error, exchange: &Exchange) -> Option<Refusal> {
+    match (&error.esource, &error.etype) {
+        (ErrorSource::Downstream, ErrorType::ReadTimedout) => Some(Refusal::Stalled),
+        (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader | ErrorType::Custom(_) | ErrorType::CustomCode(..)) => {
+            Some(Refusal::BadRequest)
+        }
+        (ErrorSource::Downstream, _) => None,
+        (ErrorSource::Upstream, ErrorType::ReadTimedout) if !exchange.is_answered => Some(Refusal::TooSlow),
+        _ => Some(Refusal::Unreachable),
     }
 }

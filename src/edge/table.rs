@@ -1,16 +1,21 @@
-//! The routing table: which host leads to which tasks, how many requests each task has in hand, and which of them to ask next.
+//! The routing table: which host and path lead to which tasks, how many requests each task has in hand, and which of them to ask next.
 //! A table is never changed, only replaced; what is known of a backend (its requests in flight, whether it failed lately)
 //! outlives the table, so that a deployment can watch a release drain that no table names any more.
 use super::{
-    Backend, PanelRoute, Snapshot, Target,
-    upstream::{InFlight, Tried, Upstream, choose},
+    certs::Certs,
+    paths,
+    rules::Rules,
+    signals::{Meter, Meters},
+    snapshot::{Backend, Challenge, PanelRoute, Route, Snapshot, Target},
+    sticky::Signer,
+    upstream::{InFlight, Pool, Tried, Upstream},
 };
 use arc_swap::ArcSwap;
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{Ordering, fence},
+        atomic::{AtomicUsize, Ordering, fence},
     },
     time::Duration,
 };
@@ -27,28 +32,65 @@ pub(super) enum Refusal {
     Empty,
     /// No task was there to take it, for as long as it could be held.
     NoTask,
+    /// Too many requests wait for a task already.
+    Full,
     /// Every task that was there has failed it.
     Unreachable,
+    /// A task took it and was silent for too long.
+    TooSlow,
     HeadersTooLarge,
+    BodyTooLarge,
+    BadRequest,
+    /// The client was silent within its request for too long.
+    Stalled,
+    /// The client asks too often; seconds to wait.
+    TooOften(u32),
+    Login,
+    /// Seconds to wait.
+    Maintenance(u32),
 }
 
 #[derive(Debug)]
-enum Leads {
-    Tasks { upstreams: Vec<Arc<Upstream>>, hold: Duration },
+pub(super) enum Leads {
+    Tasks { pool: Pool, hold: Duration },
+    Redirect(Box<str>),
     Stopped,
     Empty,
 }
 
+/// What a host and a path lead to.
 #[derive(Debug)]
-struct Host {
-    app: String,
-    leads: Leads,
+pub(super) struct Place {
+    pub app: Arc<App>,
+    /// See [`paths::prefix`].
+    pub prefix: Box<str>,
+    pub rules: Arc<Rules>,
+    pub leads: Leads,
+    /// Tells its clients' buckets from those of other places.
+    pub key: Box<str>,
 }
 
+/// What is known of an application, whatever the tables say.
+#[derive(Debug)]
+pub(super) struct App {
+    pub id: Box<str>,
+    /// Requests that wait for a task.
+    held: AtomicUsize,
+    /// For what is answered in a task's place.
+    pub meter: Arc<Meter>,
+}
+
+type Places = Vec<Arc<Place>>;
+
 #[derive(Debug, Default)]
-struct Table {
+pub(super) struct Table {
     version: u64,
-    hosts: HashMap<String, Host>,
+    exact: HashMap<Box<str>, Places>,
+    /// Without the `*.`.
+    wild: HashMap<Box<str>, Places>,
+    /// Answers to HTTP-01, by token.
+    answers: HashMap<String, String>,
+    pub signer: Option<Signer>,
 }
 
 /// Nobody takes the request now. It is worth waiting so long for another table, and then it is this refusal.
@@ -58,9 +100,9 @@ struct Nobody {
 }
 
 impl Leads {
-    fn refusal(&self) -> Option<Refusal> {
+    pub fn refusal(&self) -> Option<Refusal> {
         match self {
-            Leads::Tasks { .. } => None,
+            Leads::Tasks { .. } | Leads::Redirect(_) => None,
             Leads::Stopped => Some(Refusal::Stopped),
             Leads::Empty => Some(Refusal::Empty),
         }
@@ -68,15 +110,55 @@ impl Leads {
 }
 
 impl Table {
-    fn look(&self, host: &str, tried: &Tried) -> Result<&Arc<Upstream>, Nobody> {
-        let nobody = |hold, then| Err(Nobody { hold, then });
-        match self.hosts.get(host).map(|host| &host.leads) {
-            Some(Leads::Tasks { upstreams, hold }) if upstreams.is_empty() => nobody(*hold, Refusal::NoTask),
-            Some(Leads::Tasks { upstreams, hold }) => {
-                choose(upstreams, tried).map_or_else(|| nobody(PATIENCE.min(*hold), Refusal::Unreachable), Ok)
+    /// What a host, as the table spells it, and a path lead to.
+    pub fn find(&self, host: &str, path: &str) -> Option<&Arc<Place>> {
+        let fits = |places: &'_ Places| {
+            if let [only] = &places[..]
+                && only.prefix.is_empty()
+            {
+                return Some(0);
             }
+            let path = paths::plain(path);
+            places.iter().position(|place| paths::begins_with(&path, &place.prefix))
+        };
+        if let Some(places) = self.exact.get(host)
+            && let Some(n) = fits(places)
+        {
+            return places.get(n);
+        }
+        let places = self.wild.get(host.split_once('.')?.1)?;
+        places.get(fits(places)?)
+    }
+
+    /// The answer to an authority that asks for a token.
+    pub fn answer(&self, token: &str) -> Option<&str> {
+        self.answers.get(token).map(String::as_str)
+    }
+
+    fn look(&self, host: &str, path: &str, tried: &Tried) -> Result<&Arc<Upstream>, Nobody> {
+        let nobody = |hold, then| Err(Nobody { hold, then });
+        match self.find(host, path).map(|place| &place.leads) {
+            Some(Leads::Tasks { pool, hold }) if pool.is_empty() => nobody(*hold, Refusal::NoTask),
+            Some(Leads::Tasks { pool, hold }) => pool.choose(tried).map_or_else(|| nobody(PATIENCE.min(*hold), Refusal::Unreachable), Ok),
+            // The route became a redirect while the request was held: there is nobody to wait for.
+            Some(Leads::Redirect(_)) => nobody(Duration::ZERO, Refusal::NoTask),
             other => nobody(Duration::ZERO, other.and_then(Leads::refusal).unwrap_or(Refusal::UnknownHost)),
         }
+    }
+
+    fn add(&mut self, host: &str, place: Place) {
+        let (map, name) = match host.strip_prefix("*.") {
+            Some(parent) => (&mut self.wild, parent),
+            None => (&mut self.exact, host),
+        };
+        let places = map.entry(normal_host(name).into()).or_default();
+        if let Some(same) = places.iter_mut().find(|other| other.prefix == place.prefix) {
+            *same = Arc::new(place);
+            return;
+        }
+        let after = places.iter().position(|other| other.prefix.len() < place.prefix.len()).unwrap_or(places.len());
+        places.reserve_exact(1);
+        places.insert(after, Arc::new(place));
     }
 }
 
@@ -89,19 +171,55 @@ pub(super) fn normal_host(host: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
+/// How many requests may wait for tasks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HoldLimits {
+    pub per_app: usize,
+    pub in_all: usize,
+}
+
 /// The live table and all backends that are still known.
 #[derive(Debug)]
 pub(super) struct Routes {
     live: ArcSwap<Table>,
     /// Every backend that a table or a request still holds. Its lock makes publications follow each other.
     known: Mutex<HashMap<Backend, Weak<Upstream>>>,
+    apps: Mutex<HashMap<Box<str>, Weak<App>>>,
     changed: watch::Sender<u64>,
     panel: Option<PanelRoute>,
+    held: AtomicUsize,
+    limits: HoldLimits,
+    own_key: [u8; 32],
+    pub certs: Arc<Certs>,
+    pub meters: Meters,
+}
+
+/// A request that waits. It counts until it is dropped.
+struct Held<'a>(&'a AtomicUsize, Option<Arc<App>>);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+        if let Some(app) = &self.1 {
+            app.held.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Routes {
-    pub fn new(panel: Option<PanelRoute>) -> Self {
-        let routes = Routes { live: ArcSwap::default(), known: Mutex::default(), changed: watch::Sender::new(0), panel };
+    pub fn new(panel: Option<PanelRoute>, limits: HoldLimits) -> Self {
+        let routes = Routes {
+            live: ArcSwap::default(),
+            known: Mutex::default(),
+            apps: Mutex::default(),
+            changed: watch::Sender::new(0),
+            panel,
+            held: AtomicUsize::new(0),
+            limits,
+            own_key: rand::random(),
+            certs: Arc::default(),
+            meters: Meters::new(),
+        };
         routes.publish(Snapshot::default());
         routes
     }
@@ -110,39 +228,73 @@ impl Routes {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn app(&self, id: &str) -> Arc<App> {
+        let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(app) = apps.get(id).and_then(Weak::upgrade) {
+            return app;
+        }
+        let app = Arc::new(App { id: id.into(), held: AtomicUsize::new(0), meter: self.meters.of(id, "") });
+        apps.insert(id.into(), Arc::downgrade(&app));
+        app
+    }
+
     /// Puts a snapshot in place, unless a newer one is live already. Says whether it did.
     pub fn publish(&self, snapshot: Snapshot) -> bool {
         let mut known = self.known();
         if snapshot.version < self.version() {
             return false;
         }
-        let mut upstream = |backend: Backend| match known.get(&backend).and_then(Weak::upgrade) {
+        let mut upstream = |app: &str, backend: Backend| match known.get(&backend).and_then(Weak::upgrade) {
             Some(upstream) => upstream,
             None => {
-                let upstream = Upstream::new(backend.clone());
+                let upstream = Upstream::new(backend.clone(), self.meters.of(app, &backend.release));
                 known.insert(backend, Arc::downgrade(&upstream));
                 upstream
             }
         };
-        let mut hosts = HashMap::with_capacity(snapshot.routes.len() + 1);
-        for route in snapshot.routes {
+        let mut table = Table { version: snapshot.version, ..Table::default() };
+        table.exact.reserve(snapshot.routes.len());
+        let panel = self
+            .panel
+            .iter()
+            .flat_map(PanelRoute::backends)
+            .map(|(host, backend)| Route::new(host, "panel", Target::Tasks { backends: vec![backend], hold: PATIENCE }));
+        for route in snapshot.routes.into_iter().chain(panel) {
+            let rules = Rules::of(route.policy, &route.host);
             let leads = match route.target {
-                Target::Tasks { backends, hold } => Leads::Tasks { upstreams: backends.into_iter().map(&mut upstream).collect(), hold },
+                Target::Tasks { backends, hold } => {
+                    let all = backends.into_iter().map(|backend| upstream(&route.app, backend)).collect();
+                    let balance = &rules.policy.balance;
+                    Leads::Tasks { pool: Pool::new(all, |release| balance.weights.get(release).copied(), balance.slow_start), hold }
+                }
+                Target::Redirect { host } => Leads::Redirect(host.into()),
                 Target::Stopped => Leads::Stopped,
                 Target::Empty => Leads::Empty,
             };
-            hosts.insert(normal_host(&route.host), Host { app: route.app, leads });
+            let prefix: Box<str> = paths::prefix(&route.path).into();
+            let key = format!("{}{prefix}", route.host).into();
+            table.add(&route.host, Place { app: self.app(&route.app), prefix, rules, leads, key });
         }
-        for (host, backend) in self.panel.iter().flat_map(PanelRoute::backends) {
-            let leads = Leads::Tasks { upstreams: vec![upstream(backend)], hold: PATIENCE };
-            hosts.insert(normal_host(host), Host { app: "panel".into(), leads });
+        for challenge in &snapshot.challenges {
+            if let Challenge::Http { token, key_authorization } = challenge {
+                table.answers.insert(token.clone(), key_authorization.clone());
+            }
         }
-        let old = self.live.swap(Arc::new(Table { version: snapshot.version, hosts }));
+        table.signer = Signer::new(if snapshot.cookie_key.is_empty() { &self.own_key } else { &snapshot.cookie_key });
+        // Before the routes: who is led to TLS finds the certificate there.
+        self.certs.publish(&snapshot.certificates, &snapshot.challenges);
+        let old = self.live.swap(Arc::new(table));
         fence(Ordering::SeqCst); // with the one in `reserve`
         drop(old);
         known.retain(|_, upstream| upstream.strong_count() > 0);
+        self.apps.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, app| app.strong_count() > 0);
         self.changed.send_replace(snapshot.version);
         true
+    }
+
+    /// The table that is live.
+    pub fn table(&self) -> arc_swap::Guard<Arc<Table>> {
+        self.live.load()
     }
 
     /// The version that is live.
@@ -158,29 +310,28 @@ impl Routes {
 
     /// Requests that all backends of a release have in hand.
     pub fn in_flight_of_release(&self, release: &str) -> usize {
+        self.in_flight_by_release().remove(release).unwrap_or(0)
+    }
+
+    /// Requests in hand, by release.
+    pub fn in_flight_by_release(&self) -> HashMap<String, usize> {
         fence(Ordering::SeqCst);
-        let upstreams = self.known().values().filter_map(Weak::upgrade).filter(|u| u.backend.release == release).collect::<Vec<_>>();
-        upstreams.iter().map(|u| u.in_flight()).sum()
-    }
-
-    /// Why no request for a host can be taken now, where that is so.
-    pub fn refusal(&self, host: &str) -> Option<Refusal> {
-        self.live.load().hosts.get(host).map_or(Some(Refusal::UnknownHost), |host| host.leads.refusal())
-    }
-
-    /// The application behind a host.
-    pub fn app(&self, host: &str) -> Option<String> {
-        self.live.load().hosts.get(host).map(|host| host.app.clone())
+        let upstreams = self.known().values().filter_map(Weak::upgrade).collect::<Vec<_>>();
+        let mut sums = HashMap::new();
+        for upstream in upstreams.iter().filter(|upstream| upstream.in_flight() > 0) {
+            *sums.entry(upstream.backend.release.clone()).or_default() += upstream.in_flight();
+        }
+        sums
     }
 
     /// Chooses a backend and counts the request as being in its hands.
     ///
     /// The table is looked at again after counting: whoever publishes a table without a backend and then sees nothing in flight
     /// there knows that nothing will come any more.
-    fn reserve(&self, host: &str, tried: &Tried) -> Result<InFlight, Nobody> {
+    fn reserve(&self, host: &str, path: &str, tried: &Tried) -> Result<InFlight, Nobody> {
         loop {
             let table = self.live.load();
-            let in_flight = InFlight::begin(table.look(host, tried)?.clone());
+            let in_flight = InFlight::begin(table.look(host, path, tried)?.clone());
             fence(Ordering::SeqCst); // with the one in `publish`
             if Arc::ptr_eq(&table, &self.live.load()) {
                 return Ok(in_flight);
@@ -189,19 +340,32 @@ impl Routes {
     }
 
     /// A backend for the next attempt, where there is one now.
-    pub fn reserve_now(&self, host: &str, tried: &Tried) -> Option<InFlight> {
-        self.reserve(host, tried).ok()
+    pub fn reserve_now(&self, host: &str, path: &str, tried: &Tried) -> Option<InFlight> {
+        self.reserve(host, path, tried).ok()
+    }
+
+    /// Counts a request as waiting, where there is room for one more.
+    fn hold(&self, host: &str, path: &str) -> Result<Held<'_>, Refusal> {
+        let app = self.live.load().find(host, path).map(|place| place.app.clone());
+        let in_all = self.held.fetch_add(1, Ordering::Relaxed);
+        let of_app = app.as_ref().map_or(0, |app| app.held.fetch_add(1, Ordering::Relaxed));
+        let held = Held(&self.held, app);
+        if in_all < self.limits.in_all && of_app < self.limits.per_app { Ok(held) } else { Err(Refusal::Full) }
     }
 
     /// A backend for the next attempt. Where none is left the request is held until a table brings one.
-    pub async fn reserve_or_hold(&self, host: &str, tried: &Tried) -> Result<InFlight, Refusal> {
+    pub async fn reserve_or_hold(&self, host: &str, path: &str, tried: &Tried) -> Result<InFlight, Refusal> {
         let mut changed = self.changed.subscribe(); // before looking, so that no publication is missed
         let start = tokio::time::Instant::now();
+        let mut held = None;
         loop {
-            let nobody = match self.reserve(host, tried) {
+            let nobody = match self.reserve(host, path, tried) {
                 Ok(in_flight) => return Ok(in_flight),
                 Err(nobody) => nobody,
             };
+            if nobody.hold > start.elapsed() && held.is_none() {
+                held = Some(self.hold(host, path)?);
+            }
             match tokio::time::timeout_at(start + nobody.hold, changed.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(nobody.then),

@@ -1,31 +1,70 @@
 //! One backend and what is known of it: how many requests it has in hand and whether it failed lately; and which of several to
 //! ask next.
-use super::Backend;
+use super::{signals::Meter, snapshot::Backend};
 use rand::Rng;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-/// How long a backend that could not be reached is passed over, where there are others.
+/// How long a backend that could not be reached is passed over, where there are others; twice as long each time it fails again.
 const EJECTION: Duration = Duration::from_secs(3);
+const LONGEST_EJECTION: Duration = Duration::from_secs(60);
+/// So many answers of 5xx in a row are taken for a failure of the backend.
+const BAD_ANSWERS: u32 = 10;
+/// What a backend gets of its share as it begins.
+const FIRST_SHARE: f64 = 0.1;
 
 /// A backend and what is known of it.
 #[derive(Debug)]
 pub(super) struct Upstream {
     pub backend: Backend,
+    pub meter: Arc<Meter>,
+    /// The same for this backend on every edge.
+    pub mark: Mark,
     in_flight: AtomicUsize,
     /// Milliseconds after `born` until which it is passed over.
     ejected_until: AtomicU64,
+    /// How often it was ejected since it last answered.
+    strikes: AtomicU32,
+    /// Answers of 5xx since the last other one.
+    bad_answers: AtomicU32,
     born: Instant,
 }
 
+/// A task and its release in short, for a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub task: u64,
+    pub release: u64,
+}
+
+impl Mark {
+    pub fn of(backend: &Backend) -> Self {
+        Mark { task: short(&backend.task), release: short(&backend.release) }
+    }
+}
+
+/// FNV-1a: it need not be strong, only the same everywhere; the cookie is signed.
+fn short(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 impl Upstream {
-    pub fn new(backend: Backend) -> Arc<Self> {
-        Arc::new(Upstream { backend, in_flight: AtomicUsize::new(0), ejected_until: AtomicU64::new(0), born: Instant::now() })
+    pub fn new(backend: Backend, meter: Arc<Meter>) -> Arc<Self> {
+        Arc::new(Upstream {
+            mark: Mark::of(&backend),
+            backend,
+            meter,
+            in_flight: AtomicUsize::new(0),
+            ejected_until: AtomicU64::new(0),
+            strikes: AtomicU32::new(0),
+            bad_answers: AtomicU32::new(0),
+            born: Instant::now(),
+        })
     }
 
     /// Requests in its hands.
@@ -37,21 +76,39 @@ impl Upstream {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn is_ejected(&self) -> bool {
+    pub fn is_ejected(&self) -> bool {
         let until = self.ejected_until.load(Ordering::Relaxed);
         until != 0 && self.age() < until
     }
 
-    /// Passes it over for a while: it could not be reached.
+    /// Passes it over for a while: it could not be reached, or only fails. Requests that failed together count as one.
     pub fn eject(&self) {
-        self.ejected_until.store(self.age() + EJECTION.as_millis() as u64, Ordering::Relaxed);
+        if self.is_ejected() {
+            return;
+        }
+        let strikes = self.strikes.fetch_add(1, Ordering::Relaxed).min(8);
+        let length = (EJECTION * 2_u32.pow(strikes)).min(LONGEST_EJECTION);
+        self.ejected_until.store(self.age() + length.as_millis() as u64, Ordering::Relaxed);
     }
 
-    /// Takes it back: it has answered.
-    pub fn restore(&self) {
-        if self.ejected_until.load(Ordering::Relaxed) != 0 {
+    /// It has answered.
+    pub fn answered(&self, status: u16) {
+        if status >= 500 {
+            if self.bad_answers.fetch_add(1, Ordering::Relaxed) + 1 >= BAD_ANSWERS {
+                self.bad_answers.store(0, Ordering::Relaxed);
+                self.eject();
+            }
+        } else if self.bad_answers.load(Ordering::Relaxed) != 0 || self.strikes.load(Ordering::Relaxed) != 0 {
+            self.bad_answers.store(0, Ordering::Relaxed);
+            self.strikes.store(0, Ordering::Relaxed);
             self.ejected_until.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// What it should get of its share, 0 to 1.
+    fn share(&self, slow_start: Duration) -> f64 {
+        let age = self.born.elapsed();
+        if age >= slow_start { 1.0 } else { FIRST_SHARE.max(age.as_secs_f64() / slow_start.as_secs_f64()) }
     }
 }
 
@@ -78,13 +135,15 @@ impl Drop for InFlight {
     }
 }
 
-/// What a request has tried already.
+/// What a request has tried already, and where it would like to go.
 #[derive(Debug, Default)]
 pub(super) struct Tried {
     /// Backends that are not asked again.
     pub failed: Vec<Arc<Upstream>>,
     /// A kept connection to this one was dead, which says nothing of the backend: where no other is left it is asked again.
     pub stale: Option<Arc<Upstream>>,
+    /// Where the client was before.
+    pub wish: Option<Mark>,
 }
 
 impl Tried {
@@ -93,16 +152,86 @@ impl Tried {
     }
 }
 
-/// The one with fewer requests in flight of two chosen at random. Backends that failed lately are chosen only where there are
-/// no others, backends that failed this request never.
-pub(super) fn choose<'a>(upstreams: &'a [Arc<Upstream>], tried: &Tried) -> Option<&'a Arc<Upstream>> {
-    let stale = || tried.stale.as_ref().and_then(|stale| upstreams.iter().find(|u| Arc::ptr_eq(u, stale)));
-    two_choices(upstreams, |u| !tried.has(u) && !u.is_ejected()).or_else(|| two_choices(upstreams, |u| !tried.has(u))).or_else(stale)
+/// Backends in groups that have a share each.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    all: Vec<Arc<Upstream>>,
+    /// Empty where all are equal.
+    shares: Vec<(u32, Vec<Arc<Upstream>>)>,
+    slow_start: Duration,
 }
 
-fn two_choices<'a>(all: &'a [Arc<Upstream>], fit: impl Fn(&&'a Arc<Upstream>) -> bool) -> Option<&'a Arc<Upstream>> {
-    let count = all.iter().filter(&fit).count();
-    let nth = |n: usize| all.iter().filter(&fit).nth(n);
+impl Pool {
+    pub fn new(all: Vec<Arc<Upstream>>, weight: impl Fn(&str) -> Option<u32>, slow_start: Duration) -> Self {
+        let mut shares: Vec<(u32, Vec<Arc<Upstream>>)> = Vec::new();
+        for upstream in &all {
+            let Some(weight) = weight(&upstream.backend.release).filter(|weight| *weight > 0) else { continue };
+            match shares.iter_mut().find(|(_, group)| group[0].backend.release == upstream.backend.release) {
+                Some((_, group)) => group.push(upstream.clone()),
+                None => shares.push((weight, vec![upstream.clone()])),
+            }
+        }
+        Pool { all, shares, slow_start }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The backend to ask next. Where the client was before comes first, then shares, then the one with fewer requests in hand of two
+    /// chosen at random. Backends that failed lately are chosen only where there are no others, backends that failed this request
+    /// never.
+    pub fn choose(&self, tried: &Tried) -> Option<&Arc<Upstream>> {
+        if let Some(wish) = tried.wish
+            && let Some(upstream) = self.wished(wish, tried)
+        {
+            return Some(upstream);
+        }
+        let is_fit = |u: &Arc<Upstream>| !tried.has(u) && !u.is_ejected();
+        let stale = || tried.stale.as_ref().and_then(|stale| self.all.iter().find(|u| Arc::ptr_eq(u, stale)));
+        let group = self.group(is_fit);
+        two_choices(group, is_fit, self.slow_start)
+            .or_else(|| two_choices(&self.all, is_fit, Duration::ZERO))
+            .or_else(|| two_choices(&self.all, |u| !tried.has(u), Duration::ZERO))
+            .or_else(stale)
+    }
+
+    fn wished(&self, wish: Mark, tried: &Tried) -> Option<&Arc<Upstream>> {
+        // A release that was taken out of the shares keeps nobody.
+        let is_shared =
+            |u: &Arc<Upstream>| self.shares.is_empty() || self.shares.iter().any(|(_, group)| group[0].mark.release == u.mark.release);
+        let is_fit = |u: &Arc<Upstream>| !tried.has(u) && !u.is_ejected() && is_shared(u);
+        let task = self.all.iter().find(|u| u.mark == wish && is_fit(u));
+        task.or_else(|| two_choices(&self.all, |u| u.mark.release == wish.release && is_fit(u), Duration::ZERO))
+    }
+
+    /// The group whose turn it is, of those that have a backend to ask.
+    fn group(&self, is_fit: impl Fn(&Arc<Upstream>) -> bool) -> &[Arc<Upstream>] {
+        if self.shares.is_empty() {
+            return &self.all;
+        }
+        let fit = || self.shares.iter().filter(|(_, group)| group.iter().any(&is_fit));
+        let total: u32 = fit().map(|(weight, _)| weight).sum();
+        if total == 0 {
+            return &[];
+        }
+        let mut left = rand::rng().random_range(0..total);
+        for (weight, group) in fit() {
+            if left < *weight {
+                return group;
+            }
+            left -= weight;
+        }
+        &[]
+    }
+}
+
+fn two_choices(all: &[Arc<Upstream>], is_fit: impl Fn(&Arc<Upstream>) -> bool, slow_start: Duration) -> Option<&Arc<Upstream>> {
+    if let [only] = all {
+        return is_fit(only).then_some(only);
+    }
+    let count = all.iter().filter(|u| is_fit(u)).count();
+    let nth = |n: usize| all.iter().filter(|u| is_fit(u)).nth(n);
     match count {
         0 => None,
         1 => nth(0),
@@ -112,6 +241,13 @@ fn two_choices<'a>(all: &'a [Arc<Upstream>], fit: impl Fn(&&'a Arc<Upstream>) ->
             let other = (one + rng.random_range(1..count)) % count;
             // A backend's ejection may run out between the counts, hence `or`.
             let (one, other) = (nth(one)?, nth(other).or_else(|| nth(0))?);
+            if !slow_start.is_zero() {
+                let (mine, theirs) = (one.share(slow_start), other.share(slow_start));
+                // The younger of two gives way as often as its age asks for.
+                if mine != theirs && !rng.random_bool(mine.min(theirs)) {
+                    return Some(if mine < theirs { other } else { one });
+                }
+            }
             Some(if other.in_flight() < one.in_flight() { other } else { one })
         }
     }

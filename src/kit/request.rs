@@ -126,6 +126,12 @@ impl Flash {
     pub const TAKEN_AWAY: &str = "taken-away";
     /// A deployment will be ended.
     pub const CANCELLED: &str = "cancelled";
+    /// A domain was looked at.
+    pub const CHECKED: &str = "checked";
+    /// A domain was removed.
+    pub const DOMAIN_REMOVED: &str = "domain-removed";
+    /// A certificate will be ordered.
+    pub const ORDERED: &str = "ordered";
 
     /// A mail with a link is on its way.
     pub const LINK_SENT: &str = "link-sent";
@@ -218,6 +224,9 @@ impl Flash {
             Self::MAIL_ENDED => "The message was ended. Nobody gets it.",
             Self::TEST_MAIL => "The message waits to be sent to your address.",
             Self::SUPPRESSION_LIFTED => "The address gets mail again.",
+            Self::CHECKED => "The domain was checked just now.",
+            Self::DOMAIN_REMOVED => "The domain was removed. It leads here no more.",
+            Self::ORDERED => "A certificate is being ordered. It takes a minute or two.",
             _ => return None,
         }))
     }

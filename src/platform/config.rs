@@ -14,6 +14,8 @@ use std::{
 
 mod mail;
 pub use mail::{BounceConfig, MailConfig, Security, SmtpConfig};
+mod domains;
+pub use domains::{AcmeConfig, AcmeDnsConfig, DomainsConfig};
 
 /// Everything that an operator can set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,6 +37,8 @@ pub struct Config {
     pub brand: BrandConfig,
     pub mail: MailConfig,
     pub limits: LimitsConfig,
+    pub domains: DomainsConfig,
+    pub acme: AcmeConfig,
     pub log: LogConfig,
 }
 
@@ -100,6 +104,14 @@ pub struct AccountsConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct EdgeConfig {
     pub listen: Vec<SocketAddr>,
+    /// Where it listens with TLS.
+    pub listen_tls: Vec<SocketAddr>,
+    /// The port of addresses with TLS where it differs from the one listened on.
+    pub public_https_port: Option<u16>,
+    /// Networks of proxies and balancers in front, which are believed when they say whose request it is.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Connections begin with the PROXY protocol, and come from `trusted_proxies` only.
+    pub proxy_protocol: bool,
     /// Applications are reached at `<name>.<apps_domain>`.
     pub apps_domain: String,
     /// The port in applications' addresses where it differs from the one listened on.
@@ -107,6 +119,8 @@ pub struct EdgeConfig {
     pub threads: usize,
     /// Seconds that a request waits for an application that has no running replica yet.
     pub hold_seconds: u64,
+    /// The addresses that customers' domains shall point to: those under which the internet reaches the edges.
+    pub public_addresses: Vec<std::net::IpAddr>,
 }
 
 /// The first swarm. More are rows of `providers`.
@@ -270,6 +284,8 @@ impl Default for Config {
             brand: BrandConfig::default(),
             mail: MailConfig::default(),
             limits: LimitsConfig::default(),
+            domains: DomainsConfig::default(),
+            acme: AcmeConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -292,10 +308,15 @@ impl Default for EdgeConfig {
     fn default() -> Self {
         EdgeConfig {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
+            listen_tls: Vec::new(),
+            public_https_port: None,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             apps_domain: "localhost".into(),
             public_port: None,
             threads: 2,
             hold_seconds: 15,
+            public_addresses: Vec::new(),
         }
     }
 }
@@ -370,7 +391,12 @@ impl Config {
     pub fn check(&self) -> Result<(), String> {
         let claim = |holds: bool, why: &str| if holds { Ok(()) } else { Err(why.to_string()) };
         claim(!self.edge.listen.is_empty(), "edge.listen: name at least one address, like 0.0.0.0:80.")?;
-        claim(!self.edge.listen.contains(&self.panel.listen), "edge.listen and panel.listen can't be the same address.")?;
+        let mut both = self.edge.listen.iter().chain(&self.edge.listen_tls);
+        claim(both.all(|address| *address != self.panel.listen), "edge.listen and panel.listen can't be the same address.")?;
+        let is_twice = self.edge.listen_tls.iter().any(|address| address.port() != 0 && self.edge.listen.contains(address));
+        claim(!is_twice, "edge.listen_tls: an address that edge.listen does not have.")?;
+        let speaks = !self.edge.proxy_protocol || !self.edge.trusted_proxies.is_empty();
+        claim(speaks, "edge.proxy_protocol: name the balancers' networks in edge.trusted_proxies.")?;
         let domain = &self.edge.apps_domain;
         let good = !domain.is_empty() && domain.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'));
         claim(good, "edge.apps_domain: a domain in lower case without a leading “*.”, like apps.example.com.")?;
@@ -389,6 +415,8 @@ impl Config {
         }
         let url = self.database_url.as_deref().unwrap_or("sqlite:");
         claim(["sqlite:", "postgres://", "postgresql://"].iter().any(|s| url.starts_with(s)), "database_url: postgres://… or sqlite://….")?;
+        self.domains.check()?;
+        self.acme.check()?;
         claim(
             url::Url::parse(&self.public_url()).is_ok_and(|url| url.has_host()),
             "panel.public_url: an address like https://panel.example.com.",

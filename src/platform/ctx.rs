@@ -3,9 +3,9 @@
 //! functions that write demand. What belongs to another organization looks exactly like what does not exist.
 use crate::{
     error::{Error, Result, Thing},
-    id::{AppId, ClusterId, DeploymentId, OrgId, SessionId},
+    id::{AppId, ClusterId, DeploymentId, DomainId, OrgId, SessionId},
     platform::{
-        db::tables::{application, cluster, deployment},
+        db::tables::{application, cluster, deployment, domain},
         fault::Because,
         panel::Panel,
         session::{self, Who},
@@ -166,6 +166,28 @@ impl Ctx {
     pub fn deployment(&self, id: &DeploymentId) -> Lookup<'_, deployment::Entity> {
         let select = self.deployments().filter(deployment::Column::Id.eq(id.clone()));
         Lookup { ctx: self, thing: Thing::Deployment, select, app: |row| Some(&row.application_id) }
+    }
+
+    /// The organization's domains, whether or not the caller may see each.
+    pub fn domains(&self) -> Select<domain::Entity> {
+        domain::Entity::find().filter(domain::Column::OrganizationId.eq(self.who.org.clone()))
+    }
+
+    /// Those of them that the caller may see.
+    pub fn visible_domains(&self) -> Result<Select<domain::Entity>> {
+        let seen: Vec<AppId> = self.who.grants.iter().filter(|(_, of)| of.may(Action::View)).map(|(id, _)| id.clone()).collect();
+        if self.who.permissions.may(Action::View) || seen.is_empty() {
+            self.may(Action::View)?;
+            return Ok(self.domains());
+        }
+        self.allow(Permissions::of(&[Action::View]), Action::View)?;
+        Ok(self.domains().filter(domain::Column::ApplicationId.is_in(seen)))
+    }
+
+    /// One domain.
+    pub fn domain(&self, id: &DomainId) -> Lookup<'_, domain::Entity> {
+        let select = self.domains().filter(domain::Column::Id.eq(id.clone()));
+        Lookup { ctx: self, thing: Thing::Domain, select, app: |row| Some(&row.application_id) }
     }
 
     /// The organization's clusters.

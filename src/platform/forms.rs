@@ -72,7 +72,7 @@ pub async fn post(State(pages): State<Pages>, visitor: Visitor, request: Request
 }
 
 fn without_passwords(values: Vec<(String, String)>) -> Vec<(String, String)> {
-    values.into_iter().filter(|(name, _)| !name.contains("password")).collect()
+    values.into_iter().filter(|(name, _)| !name.contains("password") && !name.contains("private_key")).collect()
 }
 
 /// A form as it was sent, the hidden fields taken out.

@@ -17,6 +17,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod limits;
 pub mod mail;
+pub mod material;
 pub mod openapi;
 pub mod panel;
 pub mod reports;

@@ -2,7 +2,7 @@
 use crate::{
     edge::EdgeHandle,
     id::ProviderId,
-    platform::{clock::Clock, config::Config, db::Db, fresh, hub::Hub, secrets::Secrets, swarms::Swarms, trail::Chain},
+    platform::{clock::Clock, config::Config, db::Db, fresh, hub::Hub, material::Material, secrets::Secrets, swarms::Swarms, trail::Chain},
     swarm::{Node, Task},
     units::Timestamp,
 };
@@ -43,6 +43,8 @@ pub struct Panel {
     pub observed: ArcSwap<Observation>,
     /// Swarms whose stream of events broke: none while they are away, else when they were back.
     pub shaken: Mutex<HashMap<ProviderId, Option<Timestamp>>>,
+    /// What the edge needs for domains and certificates, as was last read.
+    pub material: ArcSwap<Material>,
     /// The routes that the edge was told last.
     pub routes: tokio::sync::Mutex<crate::edge::Snapshot>,
     /// Held while somebody looks at the swarms, so that an older look can't be stored over a newer one.
@@ -77,6 +79,7 @@ impl Panel {
             smtp: Default::default(),
             observed: ArcSwap::default(),
             shaken: Mutex::default(),
+            material: ArcSwap::default(),
             routes: Default::default(),
             looking: Default::default(),
             owner: format!("panel_{}", fresh::suffix()),
@@ -134,6 +137,12 @@ pub struct Wakes {
     pub bounces: Notify,
     /// There may be lines of the audit trail to send.
     pub audit: Notify,
+    /// There may be a domain to check.
+    pub domains: Notify,
+    /// There may be an answer to a challenge.
+    pub challenges: Notify,
+    /// There may be a certificate to order.
+    pub certificates: Notify,
 }
 
 /// What was last seen of all swarms.

@@ -2,9 +2,11 @@
 #![allow(dead_code)]
 pub mod account;
 pub mod authenticator;
+pub mod authority;
 pub mod client;
 pub mod factors;
 pub mod git_server;
+pub mod names;
 pub mod oidc_provider;
 pub mod panel;
 pub mod shop;

@@ -141,6 +141,8 @@ impl TestPanel {
         config.swarm.endpoint = "fake:".into();
         // The clock stands still, and so would every minute.
         config.limits.enabled = false;
+        // Nothing listens there: a test that asks the DNS brings its own.
+        config.domains.name_servers = vec![([127, 0, 0, 1], 9).into()];
         config.git.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
         let deploy = &mut config.deploy;
         (deploy.stability_seconds, deploy.start_seconds, deploy.room_seconds, deploy.drain_seconds) = (0, 1, 0, 5);
@@ -166,7 +168,12 @@ impl TestPanel {
         db.on_statement(move |statement| hears.hear(statement));
         let _ = rustls::crypto::ring::default_provider().install_default();
         let secrets = Secrets::open(&config.data_dir.join("master.key")).unwrap();
-        let edge = EdgeConfig { listen: config.edge.listen.clone(), threads: 1, grace: Duration::ZERO, ..EdgeConfig::default() };
+        let edge = EdgeConfig {
+            listen: config.edge.listen.iter().map(|address| (*address).into()).collect(),
+            threads: 1,
+            grace: Duration::ZERO,
+            ..EdgeConfig::default()
+        };
         let edge = Edge::start(edge).unwrap();
         let panel = Panel::new(config, db, clock.clone(), secrets, Swarms::default(), Some(edge));
         clusters::found(&panel).await.unwrap();

@@ -19,15 +19,17 @@ pub enum Tab {
     Deployments,
     Logs,
     Environment,
+    Domains,
     Settings,
 }
 
 impl Tab {
-    const ALL: [(Tab, &str, &str); 5] = [
+    const ALL: [(Tab, &str, &str); 6] = [
         (Tab::Overview, "Overview", ""),
         (Tab::Deployments, "Deployments", "/deployments"),
         (Tab::Logs, "Logs", "/logs"),
         (Tab::Environment, "Environment", "/environment"),
+        (Tab::Domains, "Domains", "/domains"),
         (Tab::Settings, "Settings", "/settings"),
     ];
 

@@ -8,10 +8,11 @@ use crate::{
     clusters::server::service::providers,
     edge::{Backend, Route, Snapshot, Target},
     error::Result,
+    id::Id,
     platform::{db::tables::application, fault::Because, panel::Panel, tasks::Outcome},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// Tells the edge of this process what differs from what it has.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
@@ -22,7 +23,7 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
     if live.routes == routes && live.version > 0 {
         return Ok(None);
     }
-    let snapshot = Snapshot { version: live.version + 1, routes };
+    let snapshot = Snapshot { version: live.version + 1, routes, ..Snapshot::default() };
     *live = snapshot.clone();
     let told = format!("routes of {} applications are live as version {}", snapshot.routes.len(), snapshot.version);
     edge.publish(snapshot);
@@ -40,12 +41,21 @@ async fn routes(panel: &Panel) -> Result<Vec<Route>> {
             (_, Wanted::Stopped | Wanted::Deleted) => Target::Stopped,
             (Some(live), Wanted::Running) => {
                 let tasks = providers.get(&app.cluster_id).map_or(&[][..], |provider| observed.tasks(provider, &service_name(live)));
-                let backend =
-                    |task: &crate::swarm::Task| Some(Backend { task: task.id.clone(), release: live.to_string(), address: task.address? });
+                let backend = |task: &crate::swarm::Task| {
+                    Some(Backend { task: task.id.clone(), release: live.to_string(), address: task.address?, h2c: false })
+                };
                 Target::Tasks { backends: running(tasks).filter_map(backend).collect(), hold: panel.config.hold() }
             }
         };
-        Route { host: format!("{}.{}", app.host, panel.config.edge.apps_domain), app: app.id.to_string(), target }
+        Route::new(format!("{}.{}", app.host, panel.config.edge.apps_domain), app.id.to_string(), target)
     };
-    Ok(apps.into_iter().map(route).collect())
+    let mut routes: Vec<Route> = apps.into_iter().map(route).collect();
+    let by_app: HashMap<&str, usize> = routes.iter().enumerate().map(|(at, route)| (route.app.as_str(), at)).collect();
+    // Customers' own names lead where their applications' names do.
+    let material = panel.material.load();
+    let own = material.hosts.iter().filter(|host| !host.name.starts_with("*."));
+    let own = own.filter_map(|host| Some(Route { host: host.name.clone(), ..routes[*by_app.get(host.app.as_str())?].clone() }));
+    let own: Vec<Route> = own.collect();
+    routes.extend(own);
+    Ok(routes)
 }

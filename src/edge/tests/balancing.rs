@@ -134,3 +134,99 @@ async fn what_may_not_be_sent_twice_is_not_sent_twice() {
     assert_eq!(edge.request("POST", "/").send().await.unwrap().status(), 200);
     assert!(task.seen() > before, "it went on a new connection");
 }
+
+fn shares(weights: &[(&str, u32)]) -> Balance {
+    Balance { weights: weights.iter().map(|(release, weight)| (release.to_string(), *weight)).collect(), ..Balance::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_gets_its_share_however_many_tasks_there_are() {
+    let edge = TestEdge::start();
+    let (new, old) = (Task::plain("r2.new"), ["a", "b", "c"].map(|n| Task::plain(&format!("r1.{n}"))));
+    let other = Task::plain("r0.other");
+    let tasks = [&new, &old[0], &old[1], &old[2], &other];
+    edge.lead_under(&tasks, Policy { balance: shares(&[("r2", 20), ("r1", 80)]), ..Policy::default() });
+    for _ in 0..500 {
+        assert_eq!(edge.get().await.status(), 200);
+    }
+    assert!((60..150).contains(&new.seen()), "{} of 500 at 20 %", new.seen());
+    assert_eq!(other.seen(), 0, "a release without a share gets nothing");
+    edge.lead_under(&[&other], Policy { balance: shares(&[("r2", 20), ("r1", 80)]), ..Policy::default() });
+    assert_eq!(edge.get().await.text().await.unwrap(), "r0.other", "unless there is no other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_leads_back_to_the_task_or_the_release_and_cannot_be_made() {
+    let edge = TestEdge::start();
+    let tasks = ["r1.a", "r1.b", "r2.a", "r2.b"].map(Task::plain);
+    for sticky in [Sticky::Task, Sticky::Release] {
+        edge.lead_under(
+            &tasks.each_ref(),
+            Policy { balance: Balance { sticky: Some(sticky), ..shares(&[("r1", 1), ("r2", 1)]) }, ..Policy::default() },
+        );
+        let first = edge.get().await;
+        let cookie = first.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_string();
+        let name = first.text().await.unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..60 {
+            let answer = edge.request("GET", "/").header("cookie", format!("a=b; {cookie}")).send().await.unwrap();
+            assert!(!answer.headers().contains_key("set-cookie"));
+            seen.insert(answer.text().await.unwrap());
+        }
+        assert!(seen.iter().all(|task| task[..2] == name[..2]), "{seen:?}");
+        assert_eq!(seen.len(), if sticky == Sticky::Task { 1 } else { 2 });
+        let forged = format!("{}0", &cookie[..cookie.len() - 1]).replace("=0", "=1");
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..60 {
+            let answer = edge.request("GET", "/").header("cookie", &forged).send().await.unwrap();
+            assert!(answer.headers().contains_key("set-cookie"));
+            seen.insert(answer.text().await.unwrap());
+        }
+        assert!(seen.len() >= 3, "{seen:?}");
+        // A release that is taken out of the shares keeps nobody.
+        let other = if &name[..2] == "r1" { "r2" } else { "r1" };
+        edge.lead_under(
+            &tasks.each_ref(),
+            Policy { balance: Balance { sticky: Some(sticky), ..shares(&[(other, 1)]) }, ..Policy::default() },
+        );
+        let moved = edge.request("GET", "/").header("cookie", &cookie).send().await.unwrap();
+        assert!(moved.headers().contains_key("set-cookie") && moved.text().await.unwrap().starts_with(other));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_only_fails_is_passed_over_but_never_the_last_one() {
+    let edge = TestEdge::start();
+    let bad = Task::app("r1.bad", Router::new().route("/", any(|| async { axum::http::StatusCode::INTERNAL_SERVER_ERROR })));
+    let good = Task::plain("r1.good");
+    edge.lead_to(&[&bad, &good], LONG);
+    let mut failed = 0;
+    for _ in 0..200 {
+        failed += usize::from(edge.get().await.status() == 500);
+    }
+    assert_eq!(failed, 10, "after ten failures in a row it is left alone for some seconds");
+    edge.lead_to(&[&bad], LONG);
+    assert_eq!(edge.get().await.status(), 500, "where there is no other it is asked all the same");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_joins_starts_slowly() {
+    let edge = TestEdge::start();
+    let (old, new) = (Task::plain("r1.old"), Task::plain("r1.new"));
+    let policy = || Policy { balance: Balance { slow_start: Duration::from_secs(2), ..Balance::default() }, ..Policy::default() };
+    edge.lead_under(&[&old], policy());
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    edge.lead_under(&[&old, &new], policy());
+    let ask = async |count: usize| {
+        let before = new.seen();
+        for _ in 0..count {
+            edge.get().await;
+        }
+        new.seen() - before
+    };
+    let first = ask(60).await;
+    assert!(first < 25, "{first} of the first 60");
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    let later = ask(200).await;
+    assert!((60..140).contains(&later), "{later} of 200 later");
+}

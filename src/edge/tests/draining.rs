@@ -87,9 +87,9 @@ async fn a_backend_that_was_removed_gets_nothing_though_connections_to_it_are_ke
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_snapshot_is_left_aside() {
     let edge = TestEdge::start();
-    assert!(edge.handle.publish(Snapshot { version: 7, routes: Vec::new() }));
-    assert!(!edge.handle.publish(Snapshot { version: 6, routes: Vec::new() }));
-    assert!(edge.handle.publish(Snapshot { version: 7, routes: Vec::new() }));
+    assert!(edge.handle.publish(Snapshot { version: 7, ..Snapshot::default() }));
+    assert!(!edge.handle.publish(Snapshot { version: 6, ..Snapshot::default() }));
+    assert!(edge.handle.publish(Snapshot { version: 7, ..Snapshot::default() }));
     assert_eq!(edge.handle.version(), 7);
 }
 
@@ -129,8 +129,7 @@ async fn stopping_does_not_wait_longer_than_the_grace() {
 async fn an_address_that_is_taken_is_named() {
     let edge = TestEdge::start();
     let taken = edge.address();
-    let free = SocketAddr::from(([127, 0, 0, 1], 0));
-    let refused = Edge::start(EdgeConfig { listen: vec![free, taken], ..EdgeConfig::default() });
+    let refused = Edge::start(EdgeConfig { listen: vec![free(), taken.into()], ..EdgeConfig::default() });
     let why = refused.err().unwrap().to_string();
     assert!(why.contains(&taken.to_string()) && why.contains("in use"), "{why}");
 }

@@ -4,11 +4,12 @@ use super::*;
 use axum::{Router, routing::any};
 use std::{
     future::Future,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -17,14 +18,32 @@ use tokio::{
 };
 
 mod balancing;
+mod clients;
 mod draining;
+mod forwarding;
+mod fuzzing;
 mod holding;
 mod load;
+mod measuring;
 mod probing;
+mod protocols;
+mod routing;
+mod smuggling;
 mod streaming;
 mod table;
+mod tls;
 
 const LONG: Duration = Duration::from_secs(20);
+
+/// A plain listener on a free port.
+fn free() -> Listener {
+    SocketAddr::from(([127, 0, 0, 1], 0)).into()
+}
+
+/// Tasks to balance over.
+fn to(tasks: &[&Task]) -> Target {
+    Target::Tasks { backends: tasks.iter().map(|task| task.backend.clone()).collect(), hold: LONG }
+}
 
 /// An edge on a free port, and a client for it.
 struct TestEdge {
@@ -40,7 +59,7 @@ impl TestEdge {
 
     fn with(config: EdgeConfig) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let handle = Edge::start(EdgeConfig { listen: vec![([127, 0, 0, 1], 0).into()], threads: 2, ..config }).unwrap();
+        let handle = Edge::start(EdgeConfig { listen: [vec![free()], config.listen].concat(), threads: 2, ..config }).unwrap();
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         TestEdge { handle, client, version: AtomicU64::new(0) }
     }
@@ -56,9 +75,32 @@ impl TestEdge {
 
     fn lead(&self, target: Target) {
         let version = self.version.fetch_add(1, Ordering::SeqCst) + 1;
-        let route = Route { host: "app.localhost".into(), app: "app_1".into(), target };
-        assert!(self.handle.publish(Snapshot { version, routes: vec![route] }));
+        self.publish(Snapshot { version, routes: vec![Route::new("app.localhost", "app_1", target)], ..Snapshot::default() });
+    }
+
+    /// Puts routes with their certificates in place, as the next version.
+    fn publish(&self, snapshot: Snapshot) {
+        let version = match snapshot.version {
+            0 => self.version.fetch_add(1, Ordering::SeqCst) + 1,
+            version => version,
+        };
+        assert!(self.handle.publish(Snapshot { version, ..snapshot }));
         assert_eq!(self.handle.version(), version);
+    }
+
+    /// Leads app.localhost to a task under a policy.
+    fn lead_under(&self, tasks: &[&Task], policy: Policy) {
+        let route = Route { policy: Some(Box::new(policy)), ..Route::new("app.localhost", "app_1", to(tasks)) };
+        self.publish(Snapshot { routes: vec![route], ..Snapshot::default() });
+    }
+
+    /// All that is answered to bytes as they stand here, up to the end of the connection.
+    async fn answer_to(&self, bytes: &[u8]) -> String {
+        let mut socket = TcpStream::connect(self.address()).await.unwrap();
+        socket.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = tokio::time::timeout(LONG, socket.read_to_end(&mut answer)).await.expect("the connection is closed");
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
@@ -95,7 +137,7 @@ impl Task {
         let (release, _) = name.split_once('.').unwrap_or((name, ""));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
-        let backend = Backend { task: name.into(), release: release.into(), address: listener.local_addr().unwrap() };
+        let backend = Backend { task: name.into(), release: release.into(), address: listener.local_addr().unwrap(), h2c: false };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let seen = Arc::new(AtomicUsize::new(0));
         let listener = {

@@ -1,5 +1,7 @@
 //! The tables as sea-orm sees them. Words and documents are text here; the features that own them parse them.
 pub mod account_token;
+pub mod acme_account;
+pub mod acme_attempt;
 pub mod announcement;
 pub mod announcement_dismissal;
 pub mod api_key;
@@ -10,12 +12,14 @@ pub mod attempt;
 pub mod audit_event;
 pub mod audit_head;
 pub mod audit_stream;
+pub mod certificate;
 pub mod challenge;
 pub mod cluster;
 pub mod deployment;
 pub mod deployment_log;
 pub mod deployment_phase;
 pub mod device;
+pub mod domain;
 pub mod environment;
 pub mod error_group;
 pub mod error_report;

@@ -21,6 +21,7 @@ mod admin;
 mod apps;
 mod audit;
 mod deployments;
+mod domains;
 mod factors;
 mod keys;
 mod mail;
@@ -34,6 +35,7 @@ const TABLES: &[&Table] = &[
     &apps::TABLE,
     &audit::TABLE,
     &deployments::TABLE,
+    &domains::TABLE,
     &factors::TABLE,
     &keys::TABLE,
     &mail::TABLE,
@@ -256,7 +258,7 @@ macro_rules! of_each_table {
     )*};
 }
 mod tables {
-    of_each_table!(accounts, admin, apps, audit, deployments, factors, keys, mail, orgs, reports);
+    of_each_table!(accounts, admin, apps, audit, deployments, domains, factors, keys, mail, orgs, reports);
 }
 
 #[tokio::test]

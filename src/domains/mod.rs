@@ -1,0 +1,8 @@
+//! Domains: names of the customers' own that lead to their applications, and the certificates of these names. A name is claimed, proven by
+//! a record in its zone, checked again every day, and served as long as the proof stands.
+pub mod fns;
+pub mod model;
+pub mod ui;
+
+#[cfg(feature = "ssr")]
+pub mod server;

@@ -1,0 +1,18 @@
+//! Domains on the server: claims and their proof ([`verify`]), what is looked at beforehand ([`preflight`]), the way of a certificate
+//! ([`certify`]) through the authority ([`authority`]), and what the edge gets of it all ([`material`]).
+pub mod api;
+pub mod authority;
+pub mod certify;
+pub mod dns_update;
+pub mod life;
+pub mod material;
+pub mod names;
+pub mod pem;
+pub mod preflight;
+pub mod reach;
+pub mod records;
+pub mod resolve;
+pub mod service;
+pub mod task;
+pub mod verify;
+pub mod view;

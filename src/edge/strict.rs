@@ -1,0 +1,178 @@
+//! What of HTTP/1 is taken. The parser behind this is lenient where servers differ, and two servers that read one request
+//! differently are how requests are smuggled; so whatever could be read in two ways is refused here, on the bytes as they came.
+
+/// Header fields that a request may have.
+pub(super) const FIELDS_LIMIT: usize = 128;
+
+/// Why a request's header is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A line that does not end in CR LF, or a CR elsewhere.
+    LineEnd,
+    /// Not `METHOD target HTTP/1.x`.
+    RequestLine,
+    /// A line that goes on from the one before.
+    Folded,
+    /// A field whose name is no token, or is not followed at once by a colon.
+    FieldName,
+    /// A control character in a field's value.
+    FieldValue,
+    /// More than one length, a length that is no number, or a length and a transfer encoding.
+    Length,
+    /// A transfer encoding other than one `chunked` in HTTP/1.1.
+    TransferEncoding,
+    /// None in HTTP/1.1, more than one, or one that is no host.
+    Host,
+    /// More than [`FIELDS_LIMIT`].
+    TooMany,
+}
+
+impl Fault {
+    /// The word for the log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Fault::LineEnd => "line end",
+            Fault::RequestLine => "request line",
+            Fault::Folded => "folded field",
+            Fault::FieldName => "field name",
+            Fault::FieldValue => "field value",
+            Fault::Length => "length",
+            Fault::TransferEncoding => "transfer encoding",
+            Fault::Host => "host",
+            Fault::TooMany => "too many fields",
+        }
+    }
+}
+
+/// Whether this can be part of a method or a field's name (RFC 9110, 5.6.2).
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+}
+
+const TOKEN: [bool; 256] = {
+    let (mut table, mut n) = ([false; 256], 0);
+    while n < 256 {
+        table[n] = is_token(n as u8);
+        n += 1;
+    }
+    table
+};
+
+fn is_all_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| TOKEN[usize::from(*byte)])
+}
+
+/// Whether a host header's value names a host, with or without a port, and nothing else.
+pub(super) fn is_host(value: &[u8]) -> bool {
+    let (name, port) = match value {
+        [b'[', rest @ ..] => match rest.iter().position(|byte| *byte == b']') {
+            Some(end) => (&rest[..end], &rest[end + 1..]),
+            None => return false,
+        },
+        _ => value.split_at(value.iter().position(|byte| *byte == b':').unwrap_or(value.len())),
+    };
+    let is_v6 = value.first() == Some(&b'[');
+    let good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_') || (is_v6 && *byte == b':');
+    let is_port = |port: &[u8]| port.len() <= 6 && port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit);
+    name.len() <= 255 && !name.is_empty() && name.iter().all(good) && (port.is_empty() || is_port(port))
+}
+
+#[derive(Default)]
+struct Seen {
+    fields: usize,
+    lengths: usize,
+    encodings: usize,
+    hosts: usize,
+}
+
+/// Checks a request's header, request line and last empty line included.
+pub(super) fn check(header: &[u8]) -> Result<(), Fault> {
+    let mut rest = header;
+    // RFC 9112, 2.2: empty lines before the request line may be ignored.
+    while let [b'\r', b'\n', more @ ..] = rest {
+        rest = more;
+    }
+    let (line, mut rest) = line(rest)?;
+    let is_1_1 = check_request_line(line)?;
+    let mut seen = Seen::default();
+    loop {
+        let (field, more) = self::line(rest)?;
+        rest = more;
+        if field.is_empty() {
+            break;
+        }
+        check_field(field, is_1_1, &mut seen)?;
+    }
+    if !rest.is_empty() {
+        return Err(Fault::LineEnd); // the parser took a later line for the last
+    }
+    match seen {
+        Seen { fields, .. } if fields > FIELDS_LIMIT => Err(Fault::TooMany),
+        Seen { lengths, encodings, .. } if lengths > 1 || (lengths > 0 && encodings > 0) => Err(Fault::Length),
+        Seen { encodings, .. } if encodings > 1 => Err(Fault::TransferEncoding),
+        Seen { hosts, .. } if hosts > 1 || (hosts == 0 && is_1_1) => Err(Fault::Host),
+        _ => Ok(()),
+    }
+}
+
+/// The next line without its end, and what follows.
+fn line(bytes: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    let end = memchr::memchr2(b'\r', b'\n', bytes).ok_or(Fault::LineEnd)?;
+    match &bytes[end..] {
+        [b'\r', b'\n', rest @ ..] => Ok((&bytes[..end], rest)),
+        _ => Err(Fault::LineEnd),
+    }
+}
+
+/// Says whether it is HTTP/1.1.
+fn check_request_line(line: &[u8]) -> Result<bool, Fault> {
+    let mut parts = line.split(|byte| *byte == b' ');
+    let (Some(method), Some(target), Some(version), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return Err(Fault::RequestLine);
+    };
+    // Origin form, absolute form, or the asterisk of OPTIONS (RFC 9112, 3.2); CONNECT is answered before this.
+    let is_form = matches!(target, [b'/', ..] | b"*")
+        || target.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"http://"))
+        || target.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"https://"));
+    let is_target = is_form && target.iter().all(|byte| *byte > b' ' && *byte != 0x7f);
+    match version {
+        b"HTTP/1.1" if is_target && is_all_token(method) => Ok(true),
+        b"HTTP/1.0" if is_target && is_all_token(method) => Ok(false),
+        _ => Err(Fault::RequestLine),
+    }
+}
+
+fn check_field(field: &[u8], is_1_1: bool, seen: &mut Seen) -> Result<(), Fault> {
+    seen.fields += 1;
+    if matches!(field[0], b' ' | b'\t') {
+        return Err(Fault::Folded);
+    }
+    let colon = memchr::memchr(b':', field).ok_or(Fault::FieldName)?;
+    let (name, value) = (&field[..colon], field[colon + 1..].trim_ascii());
+    if !is_all_token(name) {
+        return Err(Fault::FieldName);
+    }
+    if value.iter().any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f) {
+        return Err(Fault::FieldValue);
+    }
+    match name.len() {
+        4 if name.eq_ignore_ascii_case(b"host") => {
+            seen.hosts += 1;
+            is_host(value).then_some(()).ok_or(Fault::Host)
+        }
+        14 if name.eq_ignore_ascii_case(b"content-length") => {
+            seen.lengths += 1;
+            let is_number = !value.is_empty() && value.len() <= 18 && value.iter().all(u8::is_ascii_digit);
+            is_number.then_some(()).ok_or(Fault::Length)
+        }
+        17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+            seen.encodings += 1;
+            (is_1_1 && value.eq_ignore_ascii_case(b"chunked")).then_some(()).ok_or(Fault::TransferEncoding)
+        }
+        // Servers that read `_` as `-` would take these for the real ones.
+        14 if name.eq_ignore_ascii_case(b"content_length") => Err(Fault::Length),
+        17 if name.eq_ignore_ascii_case(b"transfer_encoding") => Err(Fault::TransferEncoding),
+        _ => Ok(()),
+    }
+}

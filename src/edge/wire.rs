@@ -1,0 +1,446 @@
+//! A client's connection as pingora sees it: TCP or TLS, small writes gathered, and a watch over the header of each HTTP/1 request: its
+//! size, its number of lines, and how long it may take in all, however steadily its bytes drip.
+use super::{noise::Noise, strict::FIELDS_LIMIT};
+use async_trait::async_trait;
+use pingora_core::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
+    l4::socket::SocketAddr as PingoraAddr, raw_connect::ProxyDigest, tls::SslDigest,
+};
+use pingora_http::ResponseHeader;
+use std::{
+    fmt,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    os::fd::AsRawFd,
+    pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+use tokio_rustls::server::TlsStream;
+
+/// Request line and header fields together may not be larger.
+pub(super) const HEADER_LIMIT: usize = 64 * 1024;
+/// Writes are gathered up to this many bytes.
+const GATHERED: usize = 8 * 1024;
+/// What HTTP/2 without TLS begins with (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How long a connection may be silent before its first byte.
+const FIRST_BYTE: Duration = Duration::from_secs(30);
+/// How long, and for how much, a client is listened to after the last word was said, so that it can read that word.
+const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
+
+/// What is known of a connection. The proxy finds it through pingora's digest.
+#[derive(Debug)]
+pub(super) struct Conn {
+    /// Whose it is, as the balancer in front says where there is one.
+    pub client: SocketAddr,
+    /// Where it came in.
+    pub is_tls: bool,
+    /// Whether what `client` says of whom it speaks for is believed.
+    pub is_trusted: bool,
+    /// Odd while a request is in the hands of the proxy, even while its header is awaited.
+    epoch: AtomicU32,
+    /// The client is still sending, and is to read our last word all the same.
+    lingers: AtomicBool,
+}
+
+impl Conn {
+    pub fn new(client: SocketAddr, is_tls: bool, is_trusted: bool) -> Self {
+        Conn { client, is_tls, is_trusted, epoch: AtomicU32::new(0), lingers: AtomicBool::new(false) }
+    }
+
+    /// A request's header has come whole.
+    pub fn begin(&self) {
+        self.epoch.fetch_or(1, Relaxed);
+    }
+
+    /// The request has ended; the next one's header may come.
+    pub fn end(&self) {
+        self.epoch.store((self.epoch.load(Relaxed) | 1).wrapping_add(1), Relaxed);
+    }
+
+    /// The connection is going to be closed while the client sends.
+    pub fn linger(&self) {
+        self.lingers.store(true, Relaxed);
+    }
+}
+
+enum Io {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    Gone,
+}
+
+impl Io {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Io::Plain(io) => Pin::new(io).poll_read(cx, buf),
+            Io::Tls(io) => Pin::new(io).poll_read(cx, buf),
+            Io::Gone => Poll::Ready(Err(gone())),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self {
+            Io::Plain(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+            Io::Tls(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+            Io::Gone => Poll::Ready(Err(gone())),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Io::Plain(_) => Poll::Ready(Ok(())),
+            Io::Tls(io) => Pin::new(io).poll_flush(cx),
+            Io::Gone => Poll::Ready(Err(gone())),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Io::Plain(io) => Pin::new(io).poll_shutdown(cx),
+            Io::Tls(io) => Pin::new(io).poll_shutdown(cx),
+            Io::Gone => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was ended")
+}
+
+/// Watches a header come.
+#[derive(Default)]
+struct Watch {
+    /// The epoch that the rest is about.
+    epoch: u32,
+    bytes: usize,
+    lines: usize,
+    /// Bytes of the line so far, a CR at its end left out.
+    line: usize,
+    is_whole: bool,
+    is_told: bool,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Watch {
+    fn follow(&mut self, epoch: u32) {
+        if self.epoch != epoch {
+            *self = Watch { epoch, ..Watch::default() };
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.epoch & 1 == 0 && self.bytes > 0 && !self.is_whole
+    }
+
+    /// Whether an answer that goes out now is the parser's, to a header that nobody else has seen. Says so once.
+    fn is_refused(&mut self, epoch: u32) -> bool {
+        let is_first = self.epoch == epoch && epoch & 1 == 0 && self.bytes > 0 && !self.is_told;
+        self.is_told |= is_first;
+        is_first
+    }
+
+    /// Takes note of bytes. Says whether it is too much.
+    fn saw(&mut self, bytes: &[u8]) -> bool {
+        if self.epoch & 1 == 1 || self.is_whole {
+            return false;
+        }
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', bytes) {
+            let line = &bytes[start..end];
+            self.line += line.strip_suffix(b"\r").unwrap_or(line).len();
+            if self.line == 0 && self.lines > 0 {
+                self.is_whole = true;
+                self.bytes += end + 1;
+                return self.is_too_much();
+            }
+            self.lines += usize::from(self.line > 0);
+            self.line = 0;
+            start = end + 1;
+        }
+        let rest = &bytes[start..];
+        self.line += rest.strip_suffix(b"\r").unwrap_or(rest).len();
+        self.bytes += bytes.len();
+        self.is_too_much()
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.bytes > HEADER_LIMIT || self.lines > FIELDS_LIMIT + 1
+    }
+}
+
+/// A client's connection.
+pub(super) struct Wire {
+    io: Io,
+    conn: Arc<Conn>,
+    proxy: Arc<ProxyDigest>,
+    socket: Arc<SocketDigest>,
+    fd: i32,
+    alpn: Option<ALPN>,
+    /// Read already, in search of a preface.
+    ahead: Vec<u8>,
+    /// Written, and not sent yet.
+    out: Vec<u8>,
+    watch: Option<Watch>,
+    noise: Arc<Noise>,
+    /// How long a whole header may take.
+    header_timeout: Duration,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").field("conn", &self.conn).finish_non_exhaustive()
+    }
+}
+
+impl Wire {
+    pub fn plain(io: TcpStream, conn: Arc<Conn>, noise: Arc<Noise>, header_timeout: Duration) -> io::Result<Self> {
+        let fd = io.as_raw_fd();
+        Self::new(Io::Plain(io), fd, conn, None, noise, header_timeout)
+    }
+
+    pub fn tls(io: TlsStream<TcpStream>, conn: Arc<Conn>, noise: Arc<Noise>, header_timeout: Duration) -> io::Result<Self> {
+        let fd = io.get_ref().0.as_raw_fd();
+        let is_h2 = io.get_ref().1.alpn_protocol() == Some(b"h2");
+        let alpn = if is_h2 { ALPN::H2 } else { ALPN::H1 };
+        Self::new(Io::Tls(Box::new(io)), fd, conn, Some(alpn), noise, header_timeout)
+    }
+
+    fn new(io: Io, fd: i32, conn: Arc<Conn>, alpn: Option<ALPN>, noise: Arc<Noise>, header_timeout: Duration) -> io::Result<Self> {
+        let socket = SocketDigest::from_raw_fd(fd);
+        let _ = socket.peer_addr.set(Some(PingoraAddr::Inet(conn.client)));
+        let nothing = ResponseHeader::build(200, Some(0)).map_err(io::Error::other)?;
+        let proxy = Arc::new(ProxyDigest::new(Box::new(nothing), Some(Box::new(conn.clone()))));
+        let watch = (!matches!(alpn, Some(ALPN::H2))).then(Watch::default);
+        Ok(Wire { io, conn, proxy, socket: Arc::new(socket), fd, alpn, ahead: Vec::new(), out: Vec::new(), watch, noise, header_timeout })
+    }
+
+    /// Answers in the proxy's place and ends the connection.
+    fn turn_away<T>(&mut self, answer: &'static [u8], why: &str) -> Poll<io::Result<T>> {
+        self.noise.refused(self.conn.client.ip(), "request header", why);
+        let io = std::mem::replace(&mut self.io, Io::Gone);
+        tokio::spawn(linger(io, answer.to_vec()));
+        Poll::Ready(Err(gone()))
+    }
+
+    /// Sends what was gathered.
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut sent = 0;
+        let done = loop {
+            if sent == self.out.len() {
+                break Poll::Ready(Ok(()));
+            }
+            match self.io.poll_write(cx, &[IoSlice::new(&self.out[sent..])]) {
+                Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => sent += count,
+                Poll::Ready(Err(why)) => break Poll::Ready(Err(why)),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        if sent == self.out.len() {
+            self.out = Vec::new(); // a connection at rest holds no memory
+        } else {
+            self.out.drain(..sent);
+        }
+        done
+    }
+}
+
+/// The last word to a client that may still be sending: closing at once would reset the connection and take the word with it.
+async fn linger(io: Io, last: Vec<u8>) {
+    async fn on(mut io: impl AsyncRead + AsyncWrite + Unpin, last: Vec<u8>) {
+        let (longest, most) = LINGER;
+        let talk = async {
+            io.write_all(&last).await?;
+            io.shutdown().await?;
+            let (mut scrap, mut left) = ([0; 4096], most);
+            while left > 0 {
+                match io.read(&mut scrap).await? {
+                    0 => break,
+                    count => left = left.saturating_sub(count),
+                }
+            }
+            io::Result::Ok(())
+        };
+        let _ = tokio::time::timeout(longest, talk).await;
+    }
+    match io {
+        Io::Plain(io) => on(io, last).await,
+        Io::Tls(io) => on(*io, last).await,
+        Io::Gone => {}
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.conn.lingers.load(Relaxed)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let io = std::mem::replace(&mut self.io, Io::Gone);
+            runtime.spawn(linger(io, std::mem::take(&mut self.out)));
+        }
+    }
+}
+
+const TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 60\r\nCache-Control: no-store\r\nConnection: close\r\n\r\nThe request's header fields are more than are taken here.  \n";
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 60\r\nCache-Control: no-store\r\nConnection: close\r\n\r\nThe request's header did not come whole within its time.   \n";
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let read = if this.ahead.is_empty() {
+            this.io.poll_read(cx, buf)
+        } else {
+            let count = this.ahead.len().min(buf.remaining());
+            buf.put_slice(&this.ahead[..count]);
+            this.ahead.drain(..count);
+            Poll::Ready(Ok(()))
+        };
+        let Some(watch) = &mut this.watch else { return read };
+        watch.follow(this.conn.epoch.load(Relaxed));
+        match read {
+            Poll::Ready(Ok(())) if watch.saw(&buf.filled()[before..]) => this.turn_away(TOO_LARGE, "too large"),
+            Poll::Pending if watch.is_waiting() => {
+                let deadline = watch.deadline.get_or_insert_with(|| Box::pin(sleep(this.header_timeout)));
+                ready!(deadline.as_mut().poll(cx));
+                this.turn_away(TOO_SLOW, "too slow")
+            }
+            other => other,
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if let Some(watch) = &mut this.watch
+            && watch.is_refused(this.conn.epoch.load(Relaxed))
+        {
+            this.noise.refused(this.conn.client.ip(), "request", "it is no HTTP");
+        }
+        let size: usize = bufs.iter().map(|buf| buf.len()).sum();
+        if this.out.len() + size <= GATHERED {
+            bufs.iter().for_each(|buf| this.out.extend_from_slice(buf));
+            return Poll::Ready(Ok(size));
+        }
+        if this.out.is_empty() {
+            return this.io.poll_write(cx, bufs);
+        }
+        if let [one] = bufs {
+            // Both in one call; what is left of ours goes out before the next.
+            let count = ready!(this.io.poll_write(cx, &[IoSlice::new(&this.out), IoSlice::new(one)]))?;
+            let ours = count.min(this.out.len());
+            this.out.drain(..ours);
+            if count > ours {
+                this.out = Vec::new();
+                return Poll::Ready(Ok(count - ours));
+            }
+        }
+        ready!(this.poll_out(cx))?;
+        this.io.poll_write(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_out(cx))?;
+        this.io.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_out(cx))?;
+        this.io.poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Wire {
+    async fn shutdown(&mut self) {
+        if !self.conn.lingers.load(Relaxed) {
+            let _ = tokio::time::timeout(LINGER.0, AsyncWriteExt::shutdown(self)).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Peek for Wire {
+    /// Reads until it is clear whether this is HTTP/2. The other way it says no by what it puts into `buf`.
+    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
+        let Io::Plain(io) = &mut self.io else { return Ok(false) };
+        let mut ahead = Vec::with_capacity(4096);
+        let start = tokio::time::Instant::now();
+        while ahead.len() < PREFACE.len() && PREFACE.starts_with(&ahead) {
+            let longest = if ahead.is_empty() { FIRST_BYTE } else { self.header_timeout };
+            match tokio::time::timeout_at(start + longest, io.read_buf(&mut ahead)).await {
+                Ok(Ok(0)) if ahead.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(Ok(0)) => break,
+                Ok(Ok(_)) => {}
+                Ok(Err(why)) => return Err(why),
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
+        let count = ahead.len().min(buf.len());
+        buf[..count].copy_from_slice(&ahead[..count]);
+        if ahead.starts_with(PREFACE) {
+            self.watch = None;
+        }
+        self.ahead = ahead;
+        Ok(true)
+    }
+}
+
+impl UniqueID for Wire {
+    fn id(&self) -> i32 {
+        self.fd
+    }
+}
+
+impl Ssl for Wire {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        // Pingora asks only whether there is one; what it says is the same for all.
+        static SOME: OnceLock<Arc<SslDigest>> = OnceLock::new();
+        let some = || Arc::new(SslDigest::new("", "", None, None, Vec::new()));
+        self.conn.is_tls.then(|| SOME.get_or_init(some).clone())
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.alpn.clone()
+    }
+}
+
+impl GetTimingDigest for Wire {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for Wire {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        Some(self.proxy.clone())
+    }
+}
+
+impl GetSocketDigest for Wire {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        Some(self.socket.clone())
+    }
+}

@@ -1,0 +1,45 @@
+//! The certificate of a name, and the order that is under way for it. `names` is JSON; `private_key`, `order_key` and `challenges` are sealed.
+use crate::{
+    id::{CertificateId, DomainId},
+    units::Timestamp,
+};
+use sea_orm::entity::prelude::*;
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "certificates")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: CertificateId,
+    /// None for the platform's own names.
+    pub domain_id: Option<DomainId>,
+    pub name: String,
+    /// `acme` or `uploaded`.
+    pub source: String,
+    pub method: String,
+    pub state: String,
+    /// PEM.
+    pub chain: Option<String>,
+    pub private_key: Option<String>,
+    pub names: String,
+    pub issuer: Option<String>,
+    pub fingerprint: Option<String>,
+    pub issued_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
+    pub order_url: Option<String>,
+    pub order_key: Option<String>,
+    pub challenges: Option<String>,
+    /// Why the last attempt failed: a sentence for the customer.
+    pub problem: Option<String>,
+    pub attempts: i64,
+    pub next_try_at: Timestamp,
+    pub lease_owner: Option<String>,
+    pub lease_until: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+/// No relations are walked: every look-up says whose rows it wants.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
