@@ -1,7 +1,7 @@
 # Two commands matter: `make run` and `make test`. What they do lives in scripts/, one concern a file.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check fmt fuzz bench release clean
+.PHONY: help run build test check fmt fuzz fuzz-edge load bench release clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,10 +27,16 @@ fuzz: ## Try the API for longer, with new seeds (SKY_FUZZ_ROUNDS=10)
 	@scripts/setup.sh test
 	@SKY_FUZZ_ROUNDS=$${SKY_FUZZ_ROUNDS:-10} SKY_FUZZ_EXAMPLES=$${SKY_FUZZ_EXAMPLES:-60} scripts/test/fuzz.sh
 
+fuzz-edge: ## Try what the edge reads from strangers for ten minutes (SKY_FUZZ_SECONDS=600)
+	@scripts/setup.sh run
+	@scripts/fuzz-edge.sh
+load: ## Send 100 000 requests while an application deploys, scales and loses machines (SKYPANEL_TEST_REQUESTS=…)
+	@scripts/test.sh load
+
 bench: ## Measure everything, and write docs/benchmarks.md
 	@scripts/bench.sh
 
-bench-%: ## Measure one thing (bench-wasm bench-deploy bench-idle bench-pages bench-api)
+bench-%: ## Measure one thing (bench-wasm bench-deploy bench-idle bench-pages bench-api bench-edge)
 	@scripts/bench.sh $*
 
 release: ## Pack the product: dist/skypanel-VERSION-ARCHITECTURE.tar.gz

@@ -156,10 +156,11 @@ export const startPanel = async ({ app = process.env.SKYPANEL_TEST_APP, swarm = 
   return new Panel({ app, data, port, edgePort, env: { PATH, HOME, LANG, ...settings, ...env } }).start();
 };
 
-/** A browser that talks to nobody of its own accord, with a profile that ends with it. */
-export const openBrowser = () =>
+/** A browser that talks to nobody of its own accord, with a profile that ends with it. `args` and `env` add to how it is started. */
+export const openBrowser = ({ args = [], env = {} } = {}) =>
   chromium.launch({
     executablePath: process.env.SKYPANEL_TEST_CHROMIUM ?? '/usr/bin/chromium',
+    env: { ...process.env, ...env },
     args: [
       '--headless',
       '--no-sandbox',
@@ -170,6 +171,7 @@ export const openBrowser = () =>
       '--disable-component-update',
       '--disable-sync',
       '--disable-dev-shm-usage',
+      ...args,
     ],
   });
 

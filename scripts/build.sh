@@ -23,7 +23,7 @@ for path in Cargo.toml Cargo.lock Leptos.toml rust-toolchain.toml package-lock.j
 done
 fingerprint() {
   {
-    echo "$profile $CARGO_LEPTOS $(rustc --version)"
+    echo "$profile ${CARGO_PROFILE_RELEASE_LTO:-} $CARGO_LEPTOS $(rustc --version)"
     find "${sources[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
   } | sha256sum | cut -c 1-16
 }

@@ -5,6 +5,7 @@
 #   engine.sh up DIR          start it, unless it runs; its socket is DIR/docker.sock
 #   engine.sh exec DIR CMD…   run a command in its network, where its tasks' ports are; files and processes stay the machine's
 #   engine.sh kill DIR        let dockerd and containerd die at once (SIGKILL); containers go on, as after a real crash
+#   engine.sh crash DIR       the machine loses power: dockerd and every container die, bridges and packet filter are gone
 #   engine.sh restart DIR     start dockerd again, after `kill` or in place of the one that runs
 #   engine.sh down DIR        end it and remove everything that it had
 #
@@ -100,6 +101,29 @@ __sweep() { # NAME
   say "some cgroups of $1 are left"
 }
 
+# Ends dockerd, its helpers and every container, but not the holder.
+__end_all() { # NAME
+  local i dir procs
+  for ((i = 0; i < 100; i++)); do
+    procs=$(for dir in $(cgroups "$1"); do find "$dir"/daemon "$dir"/containers -name cgroup.procs -exec cat {} + 2>/dev/null || true; done | sort -un)
+    [ -n "$procs" ] || return 0
+    # shellcheck disable=SC2086 # one word per process
+    kill -9 $procs 2>/dev/null || true
+    sleep 0.05
+  done
+  say "some processes of $1 are left"
+}
+
+# What a kernel forgets when it starts: rules of the packet filter, bridges, and what hung on them. Cables stay.
+__forget() {
+  local table link
+  for table in filter nat mangle raw; do
+    iptables -t $table -F; iptables -t $table -X; ip6tables -t $table -F 2>/dev/null || true; ip6tables -t $table -X 2>/dev/null || true
+  done
+  for link in filter:INPUT filter:FORWARD filter:OUTPUT; do iptables -t "${link%:*}" -P "${link#*:}" ACCEPT; done
+  for link in $(ip -o link show type bridge | awk -F': ' '{ print $2 }'); do ip link del "$link"; done
+}
+
 # The holder: prepares the namespaces, then starts dockerd whenever it is told.
 __hold() { # DIR
   local dir=$1 name word resolver
@@ -173,7 +197,8 @@ up() {
   # Nothing listens there: a name that is looked up fails at once instead of after a minute.
   echo "nameserver 127.0.0.1" > "$dir/resolv.conf"
   cat > "$dir/etc/daemon.json" <<'JSON'
-{ "exec-opts": ["native.cgroupdriver=cgroupfs"], "log-driver": "json-file", "log-opts": { "max-size": "10m" }, "shutdown-timeout": 3 }
+{ "exec-opts": ["native.cgroupdriver=cgroupfs"], "log-driver": "json-file", "log-opts": { "max-size": "10m" }, "shutdown-timeout": 3,
+  "insecure-registries": ["198.18.0.0/24"] }
 JSON
   alive "$dir/holder" >/dev/null || start_holder "$dir"
   start_dockerd "$dir"
@@ -204,21 +229,29 @@ down() {
   say "down, nothing is left of it"
 }
 
-[ $# -ge 2 ] || { sed -n '2,12p' "$SELF"; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,13p' "$SELF"; exit 2; }
 command=$1; shift
 case $command in
-  up | down | kill | restart | exec) dir=$(readlink -m "$1"); shift ;;
+  up | down | kill | crash | restart | exec) dir=$(readlink -m "$1"); shift ;;
 esac
 case $command in
   up) up "$dir" ;;
   down) down "$dir" ;;
   kill) end_dockerd "$dir" KILL; say "dockerd and containerd are dead" ;;
+  crash)
+    pid=$(alive "$dir/holder") || die "it is not up: engine.sh up $dir"
+    nsenter -t "$pid" -m -- "$SELF" __end_all "$(name_of "$dir")"
+    wait_gone "$dir/dockerd" 5
+    nsenter -t "$pid" -n -- "$SELF" __forget -
+    say "it lost power" ;;
   restart)
     alive "$dir/holder" >/dev/null || die "it is not up: engine.sh up $dir"
     end_dockerd "$dir" TERM; start_dockerd "$dir"; say "up again" ;;
   exec)
     pid=$(alive "$dir/holder") || die "it is not up: engine.sh up $dir"
     exec nsenter -t "$pid" -n -- "$@" ;;
+  __end_all) __end_all "$1" ;;
+  __forget) __forget ;;
   __hold) __hold "$1" ;;
   __sweep) __sweep "$1" ;;
   __mount_and_sweep) mount_cgroups; __sweep "$1" ;;

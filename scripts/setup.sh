@@ -37,6 +37,8 @@ packages_for_test() {
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has initdb || wanted+=(postgresql)
   want pebble pebble # with pebble-challtestsrv
   want named bind9
+  want certutil libnss3-tools # a browser is told to trust pebble by it
+  want openssl openssl
   browser >/dev/null || { is_ubuntu || wanted+=(chromium); }
   fc-list 2>/dev/null | grep -q . || wanted+=(fonts-dejavu-core fontconfig)
 }

@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 ALL=(check unit sqlite postgres acme fuzz engine browser)
-declare -A minutes=([check]=25 [unit]=25 [sqlite]=15 [postgres]=15 [acme]=15 [fuzz]=10 [engine]=25 [browser]=40)
+declare -A minutes=([check]=25 [unit]=25 [sqlite]=15 [postgres]=15 [acme]=15 [fuzz]=10 [engine]=25 [browser]=40 [load]=30)
 
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${ALL[@]}")
@@ -21,6 +21,7 @@ done
 scratch=${TMPDIR:-/var/tmp}/skypanel-test.
 for left in "$scratch"*; do
   if [ ! -d "$left" ] || [ -d "/proc/${left##*.}" ]; then continue; fi
+  for swarm in "$left"/*/swarm; do [ ! -d "$swarm" ] || as_root "$ROOT/scripts/swarm.sh" down "$swarm" || true; done
   for engine in "$left"/*/engine; do [ ! -d "$engine" ] || as_root "$ROOT/scripts/engine.sh" down "$engine" || true; done
   for postgres in "$left"/*/postgres; do [ ! -d "$postgres" ] || "$ROOT/scripts/postgres.sh" down "$postgres" || true; done
   as_root rm -rf "$left"

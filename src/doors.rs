@@ -1,9 +1,9 @@
 //! All doors of the panel in one table: the API, the server functions, the pages and their forms, the built assets, health. The
 //! routes of a feature stand in its `api.rs`; here they only meet.
 use crate::{
-    accounts, admin, apps, audit, deployments, domains, keys,
+    accounts, admin, apps, audit, deployments, domains, edges, keys,
     kit::{Banners, Brand, Csrf, Flash, InAnothersName, Note, Now, Posted, Rights, Theme, Tone, Unverified, Viewer, side},
-    mail, orgs,
+    mail, metrics, orgs,
     platform::{
         api::{Refusal, read},
         conditional,
@@ -16,13 +16,13 @@ use crate::{
         panel::Panel,
         rollout,
     },
-    reports, site,
+    reports, routing, site,
 };
 use axum::{
     Json, Router,
     body::Body,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -78,7 +78,10 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
         SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     let static_files = ServeDir::new(&*options.site_root).append_index_html_on_directories(false);
     let compress = CompressionLayer::new().br(true).gzip(true).quality(tower_http::CompressionLevel::Fastest);
-    let small = SizeAbove::new(1024).and(NotForContentType::SSE).and(NotForContentType::const_new("application/wasm"));
+    let small = SizeAbove::new(1024)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::const_new(edges::server::stream::KIND))
+        .and(NotForContentType::const_new("application/wasm"));
     Router::new()
         .merge(api)
         .merge(fns)
@@ -102,10 +105,13 @@ pub fn api() -> OpenApiRouter {
         .merge(keys::server::api::router())
         .merge(reports::server::api::router())
         .merge(apps::server::api::router())
+        .merge(routing::server::api::router())
         .merge(deployments::server::api::router())
         .merge(domains::server::api::router())
+        .merge(metrics::server::api::router())
         .merge(orgs::server::api::router())
         .merge(audit::server::api::router())
+        .merge(edges::server::api::router())
         .merge(admin::server::api::router())
 }
 
@@ -125,9 +131,12 @@ fn health(panel: Arc<Panel>) -> Router {
         let swarms = &panel.observed.load().swarms;
         let swarm = swarms.values().any(|view| view.reachable);
         let status = if database && swarm { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        (status, Json(serde_json::json!({ "database": database, "swarm": swarm })))
+        // Walls that are down are told and stop nothing here: what answers already is safer left up than half gone.
+        let walls = !matches!(panel.walls.standing(), crate::agent::Standing::Down(_));
+        (status, Json(serde_json::json!({ "database": database, "swarm": swarm, "walls": walls })))
     };
-    Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready)).with_state(panel)
+    let scrape = async |State(panel): State<Arc<Panel>>, headers: HeaderMap| metrics::server::prometheus::scrape(panel, headers).await;
+    Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready)).route("/metrics", get(scrape)).with_state(panel)
 }
 
 fn pages(options: LeptosOptions) -> Pages {

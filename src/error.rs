@@ -46,6 +46,8 @@ pub enum Thing {
     Report,
     Domain,
     Certificate,
+    Edge,
+    Path,
 }
 
 impl Thing {
@@ -75,6 +77,8 @@ impl Thing {
             Thing::Report => "REPORT",
             Thing::Domain => "DOMAIN",
             Thing::Certificate => "CERTIFICATE",
+            Thing::Edge => "EDGE",
+            Thing::Path => "PATH",
         }
     }
 
@@ -104,6 +108,8 @@ impl Thing {
             Thing::Report => "error report",
             Thing::Domain => "domain",
             Thing::Certificate => "certificate",
+            Thing::Edge => "edge",
+            Thing::Path => "path",
         }
     }
 }

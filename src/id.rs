@@ -111,6 +111,10 @@ ids! {
     DomainId "dom";
     /// A certificate of a name.
     CertificateId "crt";
+    /// An edge that runs elsewhere.
+    EdgeId "edg";
+    /// A path under a host that leads to an application.
+    PathId "pth";
 }
 
 fn is_suffix(text: &str) -> bool {

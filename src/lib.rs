@@ -1,6 +1,6 @@
 //! SkyPanel: a platform for Docker Swarm that can be sold to strangers.
 //!
-//! This is the module table. Grounds (`id`, `units`, `error`, `kit`, `platform`, `git`, `swarm`, `edge`) know no feature; features
+//! This is the module table. Grounds (`id`, `units`, `error`, `kit`, `platform`, `git`, `swarm`, `edge`, `agent`) know no feature; features
 //! stand in the order in which they may import each other. `docs/architecture.md` tells the why, `tests/architecture.rs` holds it.
 #![recursion_limit = "256"]
 
@@ -12,6 +12,8 @@ pub mod units;
 pub mod git;
 pub mod kit;
 
+#[cfg(feature = "ssr")]
+pub mod agent;
 #[cfg(feature = "ssr")]
 pub mod edge;
 #[cfg(feature = "ssr")]
@@ -34,12 +36,18 @@ pub mod plans;
 
 pub mod clusters;
 
+pub mod edges;
+
 pub mod apps;
+
+pub mod routing;
 
 pub mod deployments;
 
 pub mod admin;
 pub mod domains;
+
+pub mod metrics;
 
 pub mod site;
 

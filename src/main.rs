@@ -2,7 +2,7 @@
 use clap::{Parser, Subcommand};
 use leptos::config::{Env, LeptosOptions, get_configuration};
 use skypanel::{
-    admin::server::command,
+    admin::server::{command, doctor},
     audit::server::verify::Anchor,
     id::OrgId,
     platform::config::{Config, LogFormat},
@@ -35,6 +35,23 @@ struct Cli {
 enum Command {
     /// Runs the panel, its loops and an edge.
     Serve,
+    /// Keeps the walls of a machine on which no panel runs. Wants to be root, and needs Docker's socket.
+    Agent {
+        #[command(subcommand)]
+        what: Option<AgentCommand>,
+    },
+    /// Runs an edge alone: it gets routes and certificates from a panel elsewhere, and serves on when that is away.
+    Edge {
+        /// Where the panel is, like https://panel.example.com; edge.panel_url.
+        #[arg(long)]
+        panel: Option<String>,
+        /// The file that holds this edge's token; edge.token_file.
+        #[arg(long)]
+        token_file: Option<PathBuf>,
+        /// The folder that the last routes are kept in; data_dir.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
     /// Looks at the configuration.
     Config {
         #[command(subcommand)]
@@ -48,7 +65,26 @@ enum Command {
 }
 
 #[derive(Subcommand)]
+enum AgentCommand {
+    /// Puts the walls up once and ends; with 1 where they can't be put up.
+    Once,
+    /// Prepares a machine that is about to join a swarm: its tasks' ports will open on this address only.
+    Prepare {
+        /// The private address under which the other machines reach this one.
+        address: std::net::IpAddr,
+    },
+    /// Takes the walls down, for a machine that leaves the platform.
+    Remove,
+}
+
+#[derive(Subcommand)]
 enum AdminCommand {
+    /// Looks whether this machine is fit to serve, and says what to do where it is not. Wants to be root. Ends with 1 where something fails.
+    Doctor {
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Looks after the audit trail.
     Audit {
         #[command(subcommand)]
@@ -111,7 +147,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut cli = Cli::parse();
+    if let Command::Edge { panel, token_file, data } = &cli.command {
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let given =
+            [("edge.panel_url", panel.clone()), ("edge.token_file", token_file.as_ref().map(path)), ("data_dir", data.as_ref().map(path))];
+        cli.set.extend(given.into_iter().filter_map(|(key, value)| Some((key.to_string(), value?))));
+    }
     let config = match Config::load(cli.config.as_deref(), cli.set) {
         Ok(config) => config,
         Err(why) => return fail(&why),
@@ -122,7 +164,29 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Serve => run(config),
+        Command::Agent { what } => attend(config, what),
+        Command::Edge { .. } => run_edge(config),
         Command::Admin { what } => administer(config, what),
+    }
+}
+
+fn attend(config: Config, what: Option<AgentCommand>) -> ExitCode {
+    log(&config);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => return fail(&format!("The agent can't start: {why}.")),
+    };
+    let done = runtime.block_on(async {
+        match what {
+            None => serve::attend(config).await,
+            Some(AgentCommand::Once) => serve::wall_in_once(&config).await,
+            Some(AgentCommand::Prepare { address }) => serve::prepare(&config, address).await,
+            Some(AgentCommand::Remove) => serve::wall_out().await,
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => fail(&why.to_string()),
     }
 }
 
@@ -134,6 +198,7 @@ fn administer(config: Config, what: AdminCommand) -> ExitCode {
     };
     let done = runtime.block_on(async {
         match what {
+            AdminCommand::Doctor { json } => doctor::run(config, json).await,
             AdminCommand::Audit { what: AuditCommand::Verify { organization, anchor, anchors } } => {
                 command::verify(config, organization, &anchor, anchors).await
             }
@@ -162,6 +227,20 @@ fn run(config: Config) -> ExitCode {
         Err(why) => return fail(&format!("The panel can't start its threads: {why}.")),
     };
     match runtime.block_on(serve::serve(config, options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => fail(&why.to_string()),
+    }
+}
+
+fn run_edge(config: Config) -> ExitCode {
+    log(&config);
+    rustls::crypto::ring::default_provider().install_default().ok();
+    // The proxy has threads of its own; what is left is little.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => return fail(&format!("The edge can't start its threads: {why}.")),
+    };
+    match runtime.block_on(skypanel::edge::remote::run(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => fail(&why.to_string()),
     }

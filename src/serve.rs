@@ -2,14 +2,17 @@
 //! ends in order: doors close, open streams end, deployments under way are left for whoever starts next.
 use crate::{
     accounts::server::{service as accounts, task as sessions},
+    agent::{self, Asked, Iptables, Keeper, Standing, Walls},
     audit::server::{service as audit, streams::task as audit_streams},
     clusters::server::{observe, service as clusters, task as provide},
     deployments::server::{converge, garbage, routes, task as queue},
-    domains::server::{material, task as domains},
+    domains::server::{material, own, task as domains},
     doors,
-    edge::{Edge, EdgeConfig, EdgeHandle, Listener},
+    edge::{Edge, EdgeConfig, EdgeHandle, Listener, PanelRoute, self_signed},
+    edges::server::task as edges,
     error::{Error, Result},
     mail::server::{bounces, task as mail},
+    metrics::server::task as metrics,
     platform::{
         clock::SystemClock, config::Config, db::Db, fault::Because, limits, panel::Panel, reports, secrets::Secrets, swarms::Swarms, tasks,
     },
@@ -21,15 +24,17 @@ use crate::{
 };
 use axum::serve::ListenerExt;
 use leptos::prelude::LeptosOptions;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, os::unix::fs::DirBuilderExt, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// How long open requests may take to end.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Makes the panel: data folder, master key, database, swarm, edge.
 pub async fn open(config: Config) -> Result<Arc<Panel>> {
-    std::fs::create_dir_all(&config.data_dir).because("making the data folder")?;
+    // The master key lies there: nobody else on the machine may look into it.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).because("making the data folder")?;
     let lock = lock(&config)?;
     own_scratch(&config)?;
     let secrets = Secrets::open(&config.data_dir.join("master.key"))?;
@@ -70,16 +75,36 @@ fn own_scratch(config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// The engine that the configuration names.
+pub fn engine(config: &Config) -> Result<Engine> {
+    let mut endpoint: Endpoint = config.swarm.endpoint.parse().map_err(Error::Unavailable)?;
+    if let Some(tls) = config.swarm.tls.clone() {
+        endpoint = endpoint.with_tls(Tls { ca: tls.ca, cert: tls.cert, key: tls.key });
+    }
+    Ok(Engine::new(endpoint))
+}
+
+/// Keeps the walls of this machine, where the engine is this machine's.
+async fn wall_in(panel: Arc<Panel>) {
+    let config = &panel.config;
+    let why = if !config.walls.keep {
+        "walls.keep is off"
+    } else if !config.swarm.endpoint.starts_with("unix:") {
+        "the engine is another machine’s"
+    } else if let Ok(engine) = engine(config) {
+        return agent::keep(engine, Asked::of(config), panel.walls.clone(), panel.stop.clone()).await;
+    } else {
+        "the engine’s address is wrong"
+    };
+    panel.walls.note(Standing::Elsewhere(why.into()));
+}
+
 /// Makes a swarm of one machine where there is none yet.
 async fn begin_swarm(config: &Config, db: &Db) -> Result<()> {
     if config.swarm.endpoint.starts_with("fake:") {
         return Ok(());
     }
-    let mut endpoint: Endpoint = config.swarm.endpoint.parse().map_err(Error::Unavailable)?;
-    if let Some(tls) = config.swarm.tls.clone() {
-        endpoint = endpoint.with_tls(Tls { ca: tls.ca, cert: tls.cert, key: tls.key });
-    }
-    match Engine::new(endpoint).ensure_swarm(config.swarm.advertise).await {
+    match engine(config)?.ensure_swarm(config.swarm.advertise).await {
         Ok(Began::Now) => {
             tracing::info!("began a swarm on this machine; the ports of its tasks are open on {} only", config.swarm.advertise)
         }
@@ -96,15 +121,36 @@ async fn begin_swarm(config: &Config, db: &Db) -> Result<()> {
     Ok(())
 }
 
+/// Starts the edge of this process. Addresses that the operator named must be had; the address with TLS that is there by default is a
+/// convenience, and another program may have it.
 fn edge(config: &Config) -> Result<EdgeHandle> {
+    let usual = crate::platform::config::EdgeConfig::default().listen_tls;
+    let started = start_edge(config, &config.edge.listen_tls);
+    match started {
+        Err(why) if config.edge.listen_tls == usual && config.edge.listen.iter().all(|address| is_free(*address)) => {
+            tracing::warn!("{why} Applications are served without TLS; set edge.listen_tls.");
+            start_edge(config, &[])
+        }
+        started => started,
+    }
+}
+
+fn is_free(address: SocketAddr) -> bool {
+    std::net::TcpListener::bind(address).is_ok()
+}
+
+fn start_edge(config: &Config, with_tls: &[SocketAddr]) -> Result<EdgeHandle> {
+    let panel = own::of_panel(config).map(|host| PanelRoute { hosts: vec![host], address: own::address(config) });
     let config = &config.edge;
     let listener = |tls: bool| move |address: &SocketAddr| Listener { address: *address, tls, proxy_protocol: config.proxy_protocol };
     Edge::start(EdgeConfig {
-        listen: config.listen.iter().map(listener(false)).chain(config.listen_tls.iter().map(listener(true))).collect(),
+        listen: config.listen.iter().map(listener(false)).chain(with_tls.iter().map(listener(true))).collect(),
         threads: config.threads,
         grace: GRACE,
         trusted: config.trusted_proxies.clone(),
         https_port: config.public_https_port.or(config.listen_tls.first().map(SocketAddr::port)).unwrap_or(443),
+        panel,
+        last_resort: Some(self_signed()?),
         ..EdgeConfig::default()
     })
 }
@@ -129,7 +175,11 @@ pub fn run_loops(panel: &Arc<Panel>) -> JoinSet<()> {
     loops.spawn(tasks::run(p.clone(), "audit streams", seconds(5), millis(100), |p| &p.wake.audit, audit_streams::pass));
     loops.spawn(tasks::run(p.clone(), "domains", seconds(10), millis(200), |p| &p.wake.domains, domains::pass));
     loops.spawn(tasks::run(p.clone(), "certificates", seconds(15), millis(200), |p| &p.wake.certificates, domains::certificates));
+    loops.spawn(tasks::run(p.clone(), "edges", seconds(1), millis(0), |p| &p.wake.edges, edges::pass));
     loops.spawn(tasks::run(p.clone(), "challenges", seconds(1), millis(0), |p| &p.wake.challenges, domains::challenges));
+    loops.spawn(wall_in(p.clone()));
+    loops.spawn(tasks::run(p.clone(), "traffic", seconds(4), millis(0), |p| &p.wake.traffic, metrics::pass));
+    loops.spawn(tasks::run(p.clone(), "old traffic", seconds(3_600), millis(500), |p| &p.wake.old_traffic, metrics::tidy));
     loops.spawn(observe::listen(p.clone()));
     loops.spawn(queue::run(p));
     loops
@@ -174,6 +224,49 @@ pub async fn serve(config: Config, options: LeptosOptions) -> Result<()> {
     if let Some(edge) = &panel.edge {
         edge.stop().await;
     }
+    // What the last requests were is known only now.
+    metrics::pass(&panel).await.map(|_| ())
+}
+
+/// Keeps the walls of a machine until a signal comes: `skypanel agent`.
+pub async fn attend(config: Config) -> Result<()> {
+    if !agent::is_privileged() {
+        return Err(Error::Unavailable("The agent may not change the packet filter. Run it as root.".into()));
+    }
+    let (ending, stop) = (signal()?, CancellationToken::new());
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        ending.await;
+        stopped.cancel();
+    });
+    agent::keep(engine(&config)?, Asked::of(&config), Walls::default(), stop).await;
+    Ok(())
+}
+
+/// Puts the walls up once: before Docker starts, for instance.
+pub async fn wall_in_once(config: &Config) -> Result<()> {
+    let (facts, is_known) = Asked::of(config).facts(&engine(config)?).await;
+    let keeper = Keeper::new(Iptables);
+    if !is_known && keeper.is_up().await.map_err(Error::Unavailable)? {
+        println!("Walls stand already, and Docker does not answer: they stay as they are.");
+        return Ok(());
+    }
+    keeper.pass(&facts).await.map_err(Error::Unavailable)?;
+    println!("The walls are up.");
+    Ok(())
+}
+
+/// Takes the walls of this machine down.
+pub async fn wall_out() -> Result<()> {
+    Keeper::new(Iptables).remove().await.map_err(Error::Unavailable)?;
+    println!("The walls are down.");
+    Ok(())
+}
+
+/// Binds the gateway bridge of a machine that is about to join.
+pub async fn prepare(config: &Config, address: std::net::IpAddr) -> Result<()> {
+    engine(config)?.prepare(address).await.map_err(|why| Error::Unavailable(format!("This machine can’t be prepared: {why}.")))?;
+    println!("Ports of tasks will be open on {address} only. Now let the machine join the swarm.");
     Ok(())
 }
 

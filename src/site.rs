@@ -9,19 +9,22 @@ use crate::{
         AdminAnnouncement, AdminAnnouncements, AdminFeatures, AdminOrganizationPage, AdminOrganizations, AdminOverview, AdminUserPage,
         AdminUsers,
     },
-    apps::ui::{Applications, Environment, Logs, NewApplication, Settings},
+    apps::ui::{Applications, Environment, Logs, NewApplication},
     audit::ui::{ActivityPage, AuditStreams},
-    deployments::ui::{DeploymentPage, History, Overview},
-    domains::ui::{AppDomains, DomainPage, Domains},
+    deployments::ui::{DeploymentPage, History, Overview, SettingsPage},
+    domains::ui::{AppDomains, DomainPage, Domains, OwnCertificates},
+    edges::ui::{AdminEdge, AdminEdges},
     error::{Error, Thing},
     keys::ui::ApiKeys,
     kit::{AppShell, Banners, Brand, ErrorPanel, Theme, Viewer},
     mail::ui::{MailList, MailMessage, MailSuppressions, MailTemplatePage, MailTemplates},
+    metrics::ui::{AccessLog, AdminTraffic, MetricsPage, TrafficSummary},
     orgs::ui::{
         Invitations, InviteMember, Join, MemberPage, Members, NewOrganization, NewRole, OrganizationOverview, OrganizationSettings,
         Organizations, RolePage, Roles,
     },
     reports::ui::{ErrorReportPage, ErrorReports},
+    routing::ui::{RoutingAccess, RoutingBalancing, RoutingGeneral, RoutingHeaders, RoutingLimits, RoutingPages, RoutingPaths},
 };
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
@@ -102,14 +105,24 @@ pub fn Site() -> impl IntoView {
                     <Route path=path!("/admin/errors/:id") view=ErrorReportPage ssr=mode.clone()/>
                     <Route path=path!("/applications") view=Applications ssr=mode.clone()/>
                     <Route path=path!("/applications/new") view=NewApplication ssr=mode.clone()/>
-                    <Route path=path!("/applications/:id") view=Overview ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id") view=|| view! { <Overview more=|| view! { <TrafficSummary/> }/> } ssr=mode.clone()/>
                     <Route path=path!("/applications/:id/deployments") view=History ssr=mode.clone()/>
                     <Route path=path!("/applications/:id/logs") view=Logs ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/logs/access") view=AccessLog ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/metrics") view=MetricsPage ssr=mode.clone()/>
                     <Route path=path!("/applications/:id/environment") view=Environment ssr=mode.clone()/>
                     <Route path=path!("/applications/:id/domains") view=AppDomains ssr=mode.clone()/>
+                    <Route path=path!("/admin/certificates") view=OwnCertificates ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/routing") view=RoutingGeneral ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/routing/access") view=RoutingAccess ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/routing/headers") view=RoutingHeaders ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/routing/limits") view=RoutingLimits ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/routing/pages") view=RoutingPages ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/routing/balancing") view=RoutingBalancing ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/routing/paths") view=RoutingPaths ssr=mode.clone()/>
                     <Route path=path!("/domains") view=Domains ssr=mode.clone()/>
                     <Route path=path!("/domains/:id") view=DomainPage ssr=mode.clone()/>
-                    <Route path=path!("/applications/:id/settings") view=Settings ssr=mode.clone()/>
+                    <Route path=path!("/applications/:id/settings") view=SettingsPage ssr=mode.clone()/>
                     <Route path=path!("/organizations") view=Organizations ssr=mode.clone()/>
                     <Route path=path!("/organizations/new") view=NewOrganization ssr=mode.clone()/>
                     <Route path=path!("/organization") view=OrganizationOverview ssr=mode.clone()/>
@@ -135,7 +148,10 @@ pub fn Site() -> impl IntoView {
                     <Route path=path!("/admin/organizations/:id") view=AdminOrganizationPage ssr=mode.clone()/>
                     <Route path=path!("/admin/announcements") view=AdminAnnouncements ssr=mode.clone()/>
                     <Route path=path!("/admin/announcements/:id") view=AdminAnnouncement ssr=mode.clone()/>
+                    <Route path=path!("/admin/edges") view=AdminEdges ssr=mode.clone()/>
+                    <Route path=path!("/admin/edges/:id") view=AdminEdge ssr=mode.clone()/>
                     <Route path=path!("/admin/features") view=AdminFeatures ssr=mode.clone()/>
+                    <Route path=path!("/admin/traffic") view=AdminTraffic ssr=mode.clone()/>
                     <Route path=path!("/deployments/:id") view=DeploymentPage ssr=mode/>
                 </ParentRoute>
             </Routes>

@@ -43,13 +43,16 @@ const FEATURES: [&str; 19] = [
 const GROUNDS: [&str; 10] = ["error", "id", "units", "rights", "git", "kit", "platform", "swarm", "edge", "agent"];
 const ROOFS: [&str; 5] = ["lib", "main", "site", "doors", "serve"];
 /// Files that a loop is split into.
-const PARTS_OF_TASKS: [&str; 6] = [
+const PARTS_OF_TASKS: [&str; 9] = [
     "deployments/server/drive",
     "deployments/server/steps",
     "deployments/server/log",
     "deployments/server/garbage",
     "domains/server/verify",
     "domains/server/certify",
+    "domains/server/account",
+    "domains/server/own",
+    "domains/server/looks",
 ];
 const LONGEST: usize = 500;
 

@@ -19,7 +19,6 @@ mod m0014_traffic;
 mod m0015_edges;
 mod m0016_routing;
 mod m0017_canary;
-mod m0018_spare;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -45,7 +44,6 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_edges::Step),
             Box::new(m0016_routing::Step),
             Box::new(m0017_canary::Step),
-            Box::new(m0018_spare::Step),
         ]
     }
 }

@@ -50,6 +50,7 @@ const UP: &[&str] = &[
     "CREATE INDEX domains_to_check ON domains (next_check_at)",
     // One row a name, so that one order is under way for it, whichever panel does it. `domain_id` is null for the platform's own names.
     // `private_key`, `order_key` and `challenges` are sealed.
+    // `trusted`: whether its issuer is one that browsers know; null where that could not be told.
     "CREATE TABLE certificates (
         id TEXT PRIMARY KEY,
         domain_id TEXT REFERENCES domains (id) ON DELETE CASCADE,
@@ -62,6 +63,8 @@ const UP: &[&str] = &[
         names TEXT NOT NULL DEFAULT '[]',
         issuer TEXT,
         fingerprint TEXT,
+        trusted BOOLEAN,
+        looked_at BIGINT NOT NULL DEFAULT 0,
         issued_at BIGINT,
         expires_at BIGINT,
         order_url TEXT,
@@ -76,6 +79,7 @@ const UP: &[&str] = &[
     )",
     "CREATE INDEX certificates_of_domain ON certificates (domain_id)",
     "CREATE INDEX certificates_to_do ON certificates (next_try_at)",
+    "CREATE INDEX certificates_to_look_at ON certificates (looked_at)",
     "CREATE INDEX certificates_challenged ON certificates (id) WHERE challenges IS NOT NULL",
     "CREATE TABLE acme_accounts (
         directory TEXT PRIMARY KEY,

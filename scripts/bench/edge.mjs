@@ -75,11 +75,13 @@ events { worker_connections 4096; }
 http { access_log off; client_body_temp_path ${dir}; proxy_temp_path ${dir}; fastcgi_temp_path ${dir}; uwsgi_temp_path ${dir}; scgi_temp_path ${dir};
 keepalive_requests 100000000; sendfile on; tcp_nopush on; ${body} }`;
 
-const median3 = async (measure) => {
+/** The middle of each figure of some measurements. */
+const middle = (all) => Object.fromEntries(Object.keys(all[0]).map((name) => [name, median(all.map((one) => one[name]))]));
+
+const repeated = async (measure) => {
   const all = [];
   for (let n = 0; n < ROUNDS; n += 1) all.push(await measure());
-  const key = (name) => median(all.map((one) => one[name]));
-  return Object.fromEntries(Object.keys(all[0]).map((name) => [name, key(name)]));
+  return middle(all);
 };
 
 /** Loads by wrk: requests and bytes per second of the proxy's processor time, and the 99th percentile in ms. */
@@ -158,21 +160,33 @@ location / { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Conne
     },
   };
   const only = (process.env.only ?? Object.keys(proxies).join(',')).split(',');
+  // All run at once, and each round measures one after the other: what else the machine does meets them alike.
   const seen = {};
+  const runs = {};
   for (const name of only) {
     const [http, tls] = [await freePort(), await freePort()];
-    const child = await proxies[name](http, tls);
+    const { pid } = await proxies[name](http, tls);
+    runs[name] = { pid, http, tls };
+    await sleep(1_000);
+    seen[name] = { idle: resident(pid) };
     await run('wrk', ['-t1', '-c32', '-d1s', '-H', `Host: ${HOST}`, `http://127.0.0.1:${http}/`]);
-    seen[name] = {
-      http1: await median3(() => wrk(child.pid, `http://127.0.0.1:${http}/`)),
-      tls: name === 'caddy' ? undefined : await median3(() => wrk(child.pid, `https://127.0.0.1:${tls}/`)), // wrk names no host in TLS, which Caddy insists on
-      http2: await median3(() => h2(child.pid, tls)),
-      handshakes: name === 'caddy' ? undefined : await median3(() => handshakes(child.pid, tls)),
-      large: await median3(() => wrk(child.pid, `http://127.0.0.1:${http}/large`, 4)),
-      memory: resident(child.pid),
-    };
-    await stop(child);
   }
+  const parts = {
+    http1: ({ pid, http }) => wrk(pid, `http://127.0.0.1:${http}/`),
+    tls: ({ pid, tls }) => wrk(pid, `https://127.0.0.1:${tls}/`),
+    http2: ({ pid, tls }) => h2(pid, tls),
+    handshakes: ({ pid, tls }) => handshakes(pid, tls),
+    large: ({ pid, http }) => wrk(pid, `http://127.0.0.1:${http}/large`, 4),
+  };
+  for (const [part, measure] of Object.entries(parts)) {
+    // wrk names no host in TLS, which Caddy insists on
+    const asked = only.filter((name) => name !== 'caddy' || !['tls', 'handshakes'].includes(part));
+    const rounds = asked.map(() => []);
+    for (let n = 0; n < ROUNDS; n += 1) for (const [at, name] of asked.entries()) rounds[at].push(await measure(runs[name]));
+    asked.forEach((name, at) => (seen[name][part] = middle(rounds[at])));
+  }
+  for (const name of only) seen[name].memory = resident(runs[name].pid);
+  await Promise.all(started.slice(1).map(stop));
 
   const say = (name, value, unit, { most, least } = {}) => {
     if (value === undefined || Number.isNaN(value)) return;
@@ -191,7 +205,8 @@ location / { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Conne
     }
     say(`handshakes.${name}.per_processor_second`, all.handshakes?.requests, 'handshakes');
     say(`large.${name}.per_processor_second`, all.large.mib, 'MiB');
-    say(`memory.${name}`, all.memory, 'MiB', own ? { most: 20 } : {});
+    say(`memory.idle.${name}`, all.idle, 'MiB', own ? { most: 20 } : {});
+    say(`memory.after_load.${name}`, all.memory, 'MiB');
   }
 
   if (seen.edge) {
@@ -199,11 +214,14 @@ location / { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Conne
     const child = await start(edge, ['serve', `127.0.0.1:${http}`, `127.0.0.1:${tls}`, backend, dir, HOST, '10000', '1000'], [http, tls]);
     await answers(http);
     await sleep(2_000);
-    const [one, two] = [await median3(() => wrk(child.pid, `http://127.0.0.1:${http}/`)), await median3(() => h2(child.pid, tls))];
+    say('many.memory.idle', resident(child.pid), 'MiB', { most: 60 });
+    const [one, two] = [await repeated(() => wrk(child.pid, `http://127.0.0.1:${http}/`)), await repeated(() => h2(child.pid, tls))];
     say('many.http1.per_processor_second', one.requests, 'requests', { least: 0.9 * seen.edge.http1.requests });
     say('many.http2.per_processor_second', two.requests, 'requests', { least: 0.9 * seen.edge.http2.requests });
-    say('many.memory', resident(child.pid), 'MiB', { most: 60 });
+    say('many.memory.after_load', resident(child.pid), 'MiB');
     await stop(child);
+    const { stdout } = await run(edge, ['change', backend, dir, HOST, '10000', '1000']);
+    say('many.change_is_live_after', Number(stdout), 'ms', { most: 1000 });
   }
 } finally {
   await Promise.all(started.map(stop));

@@ -21,6 +21,8 @@ pub struct Overview {
     pub failed_deployments_today: u64,
     /// Messages that wait in the outbox.
     pub mails_waiting: u64,
+    /// What is wrong with the walls of the panel’s machine, where something is.
+    pub walls: Option<String>,
 }
 
 /// A person.

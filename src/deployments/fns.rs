@@ -1,11 +1,30 @@
 //! The browser's door to deployments.
 use crate::{
     apps::fns::CreateForm,
-    deployments::model::{Deployment, LogLine},
+    deployments::model::{Deployment, LogLine, Rollout},
     error::{Error, Result},
     id::{AppId, DeploymentId},
 };
 use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// How new releases come before visitors, as it is typed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RolloutForm {
+    /// `blue_green` or `canary`.
+    pub strategy: String,
+    /// One a line: `5 % for 10 min`.
+    pub steps: String,
+    pub longest_minutes: String,
+    pub min_requests: String,
+    /// Percentage points, with a decimal.
+    pub error_points: String,
+    pub p95_factor: String,
+    pub p95_floor: String,
+    pub too_little: String,
+    pub sticky: Option<String>,
+}
 
 /// Makes an application and, where the form asks for it, deploys it: shows the deployment, or the application.
 #[server]
@@ -101,4 +120,42 @@ pub async fn read_deployment_log(id: DeploymentId) -> Result<Vec<LogLine>, Error
     use super::server::service;
     use crate::platform::ctx::ctx;
     service::log_tail(&ctx()?, &id, 500).await
+}
+
+/// How new releases of an application come before visitors.
+#[server]
+pub async fn read_rollout(id: AppId) -> Result<Rollout, Error> {
+    use super::server::canary::service;
+    use crate::platform::ctx::ctx;
+    service::rollout(&ctx()?, &id).await
+}
+
+/// Changes how they do.
+#[server]
+pub async fn change_rollout(id: AppId, #[server(flatten)] form: RolloutForm) -> Result<(), Error> {
+    use super::server::canary::{forms, service};
+    use crate::platform::ctx::ctx;
+    service::set_rollout(&ctx()?, &id, &forms::rollout(&form)?).await.map_err(forms::typed)?;
+    crate::kit::side::remember(crate::kit::Flash::SAVED);
+    Ok(())
+}
+
+/// Lets all visitors have a canary.
+#[server]
+pub async fn promote_canary(id: DeploymentId) -> Result<(), Error> {
+    use super::server::canary::service;
+    use crate::platform::ctx::ctx;
+    service::promote(&ctx()?, &id).await?;
+    crate::kit::side::remember(crate::kit::Flash::PROMOTED);
+    Ok(())
+}
+
+/// Takes a canary back.
+#[server]
+pub async fn take_back_canary(id: DeploymentId) -> Result<(), Error> {
+    use super::server::canary::service;
+    use crate::platform::ctx::ctx;
+    service::roll_back_now(&ctx()?, &id).await?;
+    crate::kit::side::remember(crate::kit::Flash::TAKEN_BACK_NOW);
+    Ok(())
 }

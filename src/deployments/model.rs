@@ -7,6 +7,11 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, time::Duration};
 
+mod canary;
+mod rollout;
+pub use canary::*;
+pub use rollout::*;
+
 /// Lines of log that a deployment keeps at most; what comes after is counted, not kept.
 pub const MAX_LOG_LINES: u64 = 20_000;
 
@@ -21,6 +26,8 @@ pub enum Phase {
     Releasing,
     Starting,
     Probing,
+    /// A share of the visitors sees it beside the release before.
+    Canary,
     Switching,
     Draining,
     Live,
@@ -31,7 +38,7 @@ pub enum Phase {
 
 impl Phase {
     /// All of them, in order.
-    pub const ALL: [Phase; 13] = [
+    pub const ALL: [Phase; 14] = [
         Phase::Queued,
         Phase::Preparing,
         Phase::Building,
@@ -39,6 +46,7 @@ impl Phase {
         Phase::Releasing,
         Phase::Starting,
         Phase::Probing,
+        Phase::Canary,
         Phase::Switching,
         Phase::Draining,
         Phase::Live,
@@ -57,7 +65,7 @@ impl Phase {
         self > Phase::Queued && !self.is_final()
     }
 
-    /// Cancelling is possible: visitors do not see the new release yet.
+    /// Cancelling is possible: the release before still serves.
     pub fn can_cancel(self) -> bool {
         self < Phase::Switching
     }
@@ -66,7 +74,8 @@ impl Phase {
     pub fn may_become(self, next: Phase) -> bool {
         match next {
             _ if self.is_final() => false,
-            Phase::Superseded => self == Phase::Queued,
+            // A newer deployment ends a canary: who asks for it wants neither the old release nor this one.
+            Phase::Superseded => matches!(self, Phase::Queued | Phase::Canary),
             Phase::Cancelled => self.can_cancel(),
             Phase::Failed => self.is_active() && self < Phase::Draining,
             Phase::Live => self == Phase::Draining,
@@ -74,7 +83,7 @@ impl Phase {
         }
     }
 
-    /// How long the phase may take.
+    /// How long the phase may take; a canary as long as its settings say.
     pub fn deadline(self) -> Duration {
         Duration::from_secs(match self {
             Phase::Preparing => 300,
@@ -97,6 +106,7 @@ impl Phase {
             Phase::Releasing => "releasing",
             Phase::Starting => "starting",
             Phase::Probing => "probing",
+            Phase::Canary => "canary",
             Phase::Switching => "switching",
             Phase::Draining => "draining",
             Phase::Live => "live",
@@ -116,6 +126,7 @@ impl Phase {
             Phase::Releasing => "Releasing",
             Phase::Starting => "Starting",
             Phase::Probing => "Probing",
+            Phase::Canary => "Canary",
             Phase::Switching => "Switching",
             Phase::Draining => "Draining",
             Phase::Live => "Live",
@@ -252,6 +263,7 @@ pub struct Deployment {
     /// Counts from 1 within the application.
     pub number: i64,
     pub kind: Kind,
+    pub strategy: Strategy,
     pub phase: Phase,
     pub branch: Option<String>,
     pub commit_hash: Option<String>,
@@ -271,6 +283,9 @@ pub struct Deployment {
     /// Present where one deployment is asked for, empty in lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseTime>,
+    /// Present where one deployment is asked for that runs or ran as a canary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
     /// Present on failure where one deployment is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dossier: Option<Dossier>,
@@ -299,6 +314,9 @@ pub struct DeployRequest {
     /// Builds without the layer cache.
     #[serde(default)]
     pub force_rebuild: bool,
+    /// `blue_green` or `canary`, this time only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
 }
 
 /// A commit's full hash: 40 (SHA-1) or 64 (SHA-256) hexadecimal digits.
@@ -332,6 +350,8 @@ mod tests {
         assert!(!Phase::Draining.may_become(Phase::Failed));
         assert!(!Phase::Switching.may_become(Phase::Cancelled));
         assert!(Phase::Probing.may_become(Phase::Cancelled));
+        assert!(Phase::Canary.may_become(Phase::Cancelled) && Phase::Canary.may_become(Phase::Superseded));
+        assert!(!Phase::Switching.may_become(Phase::Superseded) && !Phase::Canary.may_become(Phase::Live));
         assert!(Phase::Draining.may_become(Phase::Live));
         assert!(!Phase::Probing.may_become(Phase::Live));
     }

@@ -1,6 +1,6 @@
 //! The browser's door to domains.
 use crate::{
-    domains::model::Domain,
+    domains::model::{Domain, OwnCertificate},
     error::Error,
     id::{AppId, DomainId},
 };
@@ -145,6 +145,15 @@ pub async fn read_domains_of(id: AppId, page: u64) -> Result<(Vec<Domain>, u64),
     use super::server::service;
     use crate::platform::{api::Paging, ctx::ctx};
     let (all, at) = service::of_application(&ctx()?, &id, Paging::parse(Some(page), Some(50))?).await?;
+    Ok((all, at.total_pages))
+}
+
+/// A page of the platform's own certificates, and how many pages there are.
+#[server]
+pub async fn read_own_certificates(page: u64) -> Result<(Vec<OwnCertificate>, u64), Error> {
+    use super::server::service;
+    use crate::platform::{api::Paging, ctx::ctx};
+    let (all, at) = service::own_certificates(&ctx()?, Paging::parse(Some(page), Some(50))?).await?;
     Ok((all, at.total_pages))
 }
 

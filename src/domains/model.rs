@@ -194,6 +194,14 @@ impl Certificate {
     }
 }
 
+/// A certificate of one of the platform's own names, as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct OwnCertificate {
+    pub name: String,
+    #[serde(flatten)]
+    pub certificate: Certificate,
+}
+
 /// A domain as members of its organization see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Domain {

@@ -1,8 +1,8 @@
 //! Certificates by name, chosen as a handshake begins. The store is replaced as a whole; a certificate that did not change is not read
 //! again, and who has connected already keeps what he has.
 use super::{
+    host::normal_host,
     snapshot::{Certificate, Challenge},
-    table::normal_host,
 };
 use arc_swap::ArcSwap;
 use rustls::{
@@ -15,7 +15,7 @@ use rustls::{
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 use tracing::warn;
 
@@ -38,19 +38,29 @@ struct Store {
 #[derive(Debug, Default)]
 pub(super) struct Certs {
     live: ArcSwap<Store>,
+    /// What is shown where there is no other.
+    fallback: OnceLock<Key>,
     /// What was read already, by what it was read from.
     read: Mutex<HashMap<Print, Key>>,
 }
 
 impl Certs {
+    /// Shows a certificate from now on where there is no other. One that cannot be read is left out and said.
+    pub fn fall_back(&self, certificate: &Certificate) {
+        match certified(certificate) {
+            Ok(key) => drop(self.fallback.set(Arc::new(key))),
+            Err(why) => warn!("the certificate of last resort cannot be used: {why}"),
+        }
+    }
+
     /// Puts certificates in place of the present ones. One that cannot be read is left out and said.
     pub fn publish(&self, certificates: &[Certificate], challenges: &[Challenge]) {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut store, mut kept) = (Store::default(), HashMap::new());
-        let mut take = |certificate: &Certificate| {
+        let mut take = |certificate: &Certificate, make: fn(&Certificate) -> Result<CertifiedKey, String>| {
             let print = print(certificate);
             let known = kept.get(&print).or_else(|| read.get(&print)).cloned();
-            let key = match known.map_or_else(|| certified(certificate).map(Arc::new), Ok) {
+            let key = match known.map_or_else(|| make(certificate).map(Arc::new), Ok) {
                 Ok(key) => key,
                 Err(why) => {
                     warn!(names = ?certificate.names, "a certificate cannot be used: {why}");
@@ -61,7 +71,7 @@ impl Certs {
             Some(key)
         };
         for certificate in certificates {
-            let Some(key) = take(certificate) else { continue };
+            let Some(key) = take(certificate, certified) else { continue };
             for name in &certificate.names {
                 match name.strip_prefix("*.") {
                     _ if name == "*" => store.any = Some(key.clone()),
@@ -72,7 +82,7 @@ impl Certs {
         }
         for challenge in challenges {
             let Challenge::TlsAlpn { certificate } = challenge else { continue };
-            if let Some(key) = take(certificate) {
+            if let Some(key) = take(certificate, answering) {
                 store.challenges.extend(certificate.names.iter().map(|name| (normal_host(name).into(), key.clone())));
             }
         }
@@ -93,7 +103,7 @@ impl Certs {
             return store.challenges.get(name).cloned();
         }
         let wild = || name.split_once('.').and_then(|(_, parent)| store.wild.get(parent));
-        store.exact.get(name).or_else(wild).or(store.any.as_ref()).cloned()
+        store.exact.get(name).or_else(wild).or(store.any.as_ref()).or(self.fallback.get()).cloned()
     }
 }
 
@@ -105,7 +115,7 @@ impl ResolvesServerCert for Certs {
             // rustls has made it lower case; a name in upper case or with a dot at its end is rare.
             Some(name) => self.find(name, is_challenge).or_else(|| self.find(&normal_host(name), is_challenge)),
             None if is_challenge => None,
-            None => self.live.load().any.clone(),
+            None => self.live.load().any.as_ref().or(self.fallback.get()).cloned(),
         }
     }
 }
@@ -118,15 +128,27 @@ fn print(certificate: &Certificate) -> Print {
     hash.finalize().into()
 }
 
-fn certified(certificate: &Certificate) -> Result<CertifiedKey, String> {
+fn parts(certificate: &Certificate) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
     let chain = CertificateDer::pem_slice_iter(certificate.chain.as_bytes()).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|why| format!("its chain is no PEM: {why:?}"))?;
     if chain.is_empty() {
         return Err("its chain has no certificate".into());
     }
     let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).map_err(|why| format!("its key is no PEM: {why:?}"))?;
+    Ok((chain, key))
+}
+
+fn certified(certificate: &Certificate) -> Result<CertifiedKey, String> {
+    let (chain, key) = parts(certificate)?;
     let key = CertifiedKey::from_der(chain, key, &ring::default_provider());
     key.map_err(|why| why.to_string())
+}
+
+/// An answer to an authority. What is in it is the authority's to read: its critical extension (RFC 8737) is one that no library takes.
+fn answering(certificate: &Certificate) -> Result<CertifiedKey, String> {
+    let (chain, key) = parts(certificate)?;
+    let key = ring::sign::any_supported_type(&key).map_err(|why| why.to_string())?;
+    Ok(CertifiedKey::new(chain, key))
 }
 
 /// What TLS is spoken: 1.2 and 1.3 with forward secrecy and authenticated ciphers only (the library has no others), HTTP/2 first, and

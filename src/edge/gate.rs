@@ -1,14 +1,16 @@
 //! Whether a request may come in, and what it gets where it is for no task: the checks that come before any backend is asked.
 use super::{
     headers,
+    host::is_host,
     limits::Buckets,
     logins::{Doorman, Knock},
     pages::{redirect, refuse, say},
     paths,
     proxy::Exchange,
     snapshot::Policy,
-    strict,
+    sticky, strict,
     table::{Leads, Place, Refusal, Routes},
+    upstream::short,
     wire::HEADER_LIMIT,
 };
 use http::header;
@@ -43,6 +45,21 @@ pub(super) enum Verdict {
 /// A request's path without its query.
 pub(super) fn path_of(request: &RequestHeader) -> &str {
     request.uri.path()
+}
+
+/// What is wrong with a request's header that came by HTTP/2, beyond what its library refuses: what could mean something else to a
+/// server that reads HTTP/1.1.
+fn fault_of_http2(request: &RequestHeader) -> Option<strict::Fault> {
+    let named = |name: &str| request.headers.contains_key(name);
+    let is_target = |target: &str| target.starts_with('/') || target == "*";
+    match () {
+        () if !is_host(headers::authority(request).as_bytes()) => Some(strict::Fault::Host),
+        () if !is_target(path_of(request)) => Some(strict::Fault::RequestLine),
+        () if request.headers.len() > strict::FIELDS_LIMIT => Some(strict::Fault::TooMany),
+        () if named("content_length") => Some(strict::Fault::Length),
+        () if named("transfer_encoding") => Some(strict::Fault::TransferEncoding),
+        () => None,
+    }
 }
 
 impl Gate {
@@ -83,9 +100,9 @@ impl Gate {
                 exchange.fault = Some(fault.word());
                 return Err(if fault == strict::Fault::TooMany { Refusal::HeadersTooLarge } else { Refusal::BadRequest });
             }
-        } else if !strict::is_host(headers::authority(request).as_bytes()) {
-            exchange.fault = Some(strict::Fault::Host.word());
-            return Err(Refusal::BadRequest);
+        } else if let Some(fault) = fault_of_http2(request) {
+            exchange.fault = Some(fault.word());
+            return Err(if fault == strict::Fault::TooMany { Refusal::HeadersTooLarge } else { Refusal::BadRequest });
         }
         exchange.host = headers::host_of(request);
         let table = self.routes.table();
@@ -93,9 +110,13 @@ impl Gate {
             return Ok(Some(Verdict::Say(answer.to_string())));
         }
         let place = table.find(&exchange.host, path_of(request)).ok_or(Refusal::UnknownHost)?.clone();
-        if place.rules.policy.balance.sticky.is_some() {
-            let cookies = request.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-            let mut values = cookies.flat_map(super::sticky::values);
+        let balance = &place.rules.policy.balance;
+        if let Some(cookie) = &balance.cookie {
+            let mut words = sticky::cookies(request, &cookie.name);
+            exchange.tried.release = words.find_map(|word| cookie.releases.get(word)).map(|release| short(release));
+        }
+        if balance.sticky.is_some() {
+            let mut values = sticky::cookies(request, sticky::COOKIE);
             exchange.tried.wish = table.signer.as_ref().and_then(|signer| values.find_map(|value| signer.read(&place.app.id, value)));
         }
         exchange.place = Some(place);

@@ -1,10 +1,10 @@
 //! What a request may say about where it came from: nothing. The edge says it freshly, and removes what the outside says, in
 //! every spelling that a server behind it might take for the same (WSGI and CGI read `X_Forwarded_For` as `X-Forwarded-For`).
 //! A proxy of ours in front (see [`EdgeConfig::trusted`](super::EdgeConfig)) is believed; what it says is added to.
-use super::{paths, table::Place, table::normal_host, wire::Conn};
+use super::{host::normal_host, paths, table::Place, wire::Conn};
 use http::{HeaderName, HeaderValue, header};
 use ipnet::IpNet;
-use pingora_core::Result;
+use pingora_core::{ErrorType, OrErr, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use std::{net::IpAddr, sync::Arc};
@@ -47,7 +47,10 @@ fn is_ours(name: &str) -> bool {
 
 /// A field of a proxy that is believed.
 fn said<'a>(request: &'a RequestHeader, conn: &Conn, name: &str) -> Option<&'a str> {
-    let value = request.headers.get(name).filter(|_| conn.is_trusted)?;
+    if !conn.is_trusted {
+        return None;
+    }
+    let value = request.headers.get(name)?;
     value.to_str().ok().map(str::trim).filter(|value| !value.is_empty())
 }
 
@@ -94,6 +97,37 @@ pub(super) struct Told<'a> {
     pub is_http1: bool,
 }
 
+/// The fields by which a task is told where a request comes from, in the order of [`Origin`].
+const NAMES: [&str; 5] = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "Forwarded"];
+
+/// Their values.
+pub(super) type Origin = Arc<[Option<HeaderValue>; 5]>;
+
+impl Told<'_> {
+    fn fields(original: &RequestHeader, conn: &Conn) -> Result<Origin> {
+        let ip = conn.client.ip().to_canonical();
+        let authority = authority(original);
+        let own_proto = if conn.is_tls { "https" } else { "http" };
+        let proto = said(original, conn, "x-forwarded-proto").filter(|proto| matches!(*proto, "http" | "https")).unwrap_or(own_proto);
+        let host = said(original, conn, "x-forwarded-host").unwrap_or(authority);
+        let port = said(original, conn, "x-forwarded-port").filter(|port| port.parse::<u16>().is_ok());
+        let default_port = if proto == "https" { "443" } else { "80" };
+        let named_port =
+            host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+        let node = if ip.is_ipv6() { format!("for=\"[{ip}]\"") } else { format!("for={ip}") };
+        // What stands between quotes is only what `is_host` lets in.
+        let named = if authority.is_empty() { String::new() } else { format!(";host=\"{}\"", authority.replace(['"', '\\'], "")) };
+        let value = |text: &str| HeaderValue::from_str(text).or_err(ErrorType::InvalidHTTPHeader, "saying where a request comes from");
+        Ok(Arc::new([
+            Some(value(&all_said(original, conn, "x-forwarded-for", &ip.to_string()))?),
+            Some(value(proto)?),
+            if host.is_empty() { None } else { Some(value(host)?) },
+            Some(value(port.or(named_port).unwrap_or(default_port))?),
+            Some(value(&all_said(original, conn, "forwarded", &format!("{node}{named};proto={own_proto}")))?),
+        ]))
+    }
+}
+
 /// Tells a task who asked for what, and by which way.
 pub(super) fn forward(session: &Session, request: &mut RequestHeader, told: &Told<'_>) -> Result<()> {
     let (original, conn) = (session.req_header(), told.conn);
@@ -105,26 +139,13 @@ pub(super) fn forward(session: &Session, request: &mut RequestHeader, told: &Tol
     for name in doomed {
         request.remove_header(&name);
     }
-    let ip = conn.client.ip().to_canonical();
-    let authority = authority(original);
-    let own_proto = if conn.is_tls { "https" } else { "http" };
-    let proto = said(original, conn, "x-forwarded-proto").filter(|proto| matches!(*proto, "http" | "https")).unwrap_or(own_proto);
-    let host = said(original, conn, "x-forwarded-host").unwrap_or(authority);
-    let port = said(original, conn, "x-forwarded-port").filter(|port| port.parse::<u16>().is_ok());
-    let default_port = if proto == "https" { "443" } else { "80" };
-    let named_port =
-        host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
-    let chain = all_said(original, conn, "x-forwarded-for", &ip.to_string());
-    request.insert_header("X-Forwarded-For", chain)?;
-    request.insert_header("X-Forwarded-Proto", proto)?;
-    if !host.is_empty() {
-        request.insert_header("X-Forwarded-Host", host)?;
+    let fields =
+        if conn.is_trusted { Told::fields(original, conn)? } else { conn.told(authority(original), || Told::fields(original, conn))? };
+    for (name, value) in NAMES.into_iter().zip(fields.iter()) {
+        if let Some(value) = value {
+            request.insert_header(name, value.clone())?;
+        }
     }
-    request.insert_header("X-Forwarded-Port", port.or(named_port).unwrap_or(default_port))?;
-    let node = if ip.is_ipv6() { format!("for=\"[{ip}]\"") } else { format!("for={ip}") };
-    // What stands between quotes is only what `is_host` lets in.
-    let named = if authority.is_empty() { String::new() } else { format!(";host=\"{}\"", authority.replace(['"', '\\'], "")) };
-    request.insert_header("Forwarded", all_said(original, conn, "forwarded", &format!("{node}{named};proto={own_proto}")))?;
     request.insert_header(REQUEST_ID, told.id)?;
     if told.is_http1 && original.version == http::Version::HTTP_2 {
         join_cookies(request)?;

@@ -7,20 +7,25 @@
 //! is in front, shakes hands with a certificate of [`certs`], and becomes a [`wire`]. Each of its requests is looked at by [`strict`]
 //! and [`gate`] (may it come in, and is it for a task at all), led by [`proxy`] (which attempt, to whom, and what a failure means) with
 //! the help of [`table`] and [`upstream`] (who there is, and how busy), told about by [`headers`], and answered by a task or, where
-//! there is none, by a page of [`pages`]. How it went goes to [`signals`] and [`access`].
+//! there is none, by a page of [`pages`]. How it went goes to [`signals`] and [`access`]. Meanwhile [`prober`] asks tasks by itself.
 mod access;
 mod announced;
 mod certs;
 mod gate;
 mod headers;
+mod host;
 mod limits;
 mod logins;
 mod noise;
 mod pages;
 mod paths;
 mod probe;
+mod prober;
 mod proxy;
+#[cfg(feature = "ssr")] // the benchmark takes the rest by itself
+pub mod remote;
 mod rules;
+mod selfsigned;
 mod server;
 mod signals;
 mod snapshot;
@@ -36,9 +41,10 @@ mod tests;
 
 pub use access::AccessEntry;
 pub use probe::{Probe, ProbeAnswer, probe};
+pub use selfsigned::self_signed;
 pub use server::{Edge, EdgeConfig, EdgeHandle, Listener};
 pub use signals::{BUCKETS, Histogram, ReleaseSignals, Signals};
 pub use snapshot::{
-    Backend, Balance, Certificate, Challenge, HeaderRule, Hsts, Limits, Login, Maintenance, PanelRoute, Policy, Rate, Route, Snapshot,
-    Sticky, Target,
+    Backend, Balance, Certificate, Challenge, Check, HeaderRule, HealthProbe, Hsts, Limits, Login, Maintenance, PanelRoute, Policy, Rate,
+    ReleaseCookie, Route, Snapshot, Sticky, Target,
 };

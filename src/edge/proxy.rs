@@ -23,6 +23,7 @@ use http::{Version, header};
 use pingora_core::{
     Error, ErrorSource, ErrorType, Result,
     modules::http::HttpModules,
+    protocols::TcpKeepalive,
     upstreams::peer::{H1UpgradePolicy, HttpPeer, Peer},
 };
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -50,6 +51,12 @@ const KEEP: Duration = Duration::from_secs(30);
 /// The same for requests that may not be sent twice: so short that no server has closed it for idleness, because a request
 /// that meets such a closing cannot be repeated.
 const KEEP_FRESH: Duration = Duration::from_secs(1);
+/// How long a machine may acknowledge nothing, while something is awaited, before it counts as lost.
+const SILENT: Duration = Duration::from_secs(5);
+/// The same over a connection that carries more than headers, where a task that does not read looks like that, too.
+const SILENT_BODY: Duration = Duration::from_secs(30);
+/// Where connections are kept that began with the latter.
+const PATIENT: u64 = 1 << 63;
 /// How many backends a request may reach before it is given up: one that kills its server should not kill them all.
 const REACHED_LIMIT: usize = 3;
 
@@ -277,7 +284,9 @@ impl ProxyHttp for Proxy {
         };
         let backend = &in_flight.upstream().backend;
         let mut peer = HttpPeer::new(backend.address, false, String::new());
+        let is_patient = exchange.upgrade.leaves_http() || !session.as_mut().is_body_empty();
         let (group, idle) = self.keeping(session, exchange);
+        let group = if is_patient { group ^ PATIENT } else { group };
         if backend.h2c && !exchange.upgrade.leaves_http() {
             peer.options.set_http_version(2, 2);
             peer.options.max_h2_streams = STREAMS;
@@ -290,6 +299,12 @@ impl ProxyHttp for Proxy {
         peer.options.total_connection_timeout = Some(CONNECT);
         peer.options.read_timeout = Some(silence(session.req_header(), exchange));
         peer.options.write_timeout = Some(STALL);
+        peer.options.tcp_keepalive = Some(TcpKeepalive {
+            idle: Duration::from_secs(3),
+            interval: Duration::from_secs(1),
+            count: 3,
+            user_timeout: if is_patient { SILENT_BODY } else { SILENT },
+        });
         peer.options.http_upstream_request_policy.h1_upgrade = match exchange.upgrade {
             Upgrade::None | Upgrade::WebSocket => H1UpgradePolicy::WebSocketOnly,
             Upgrade::Other => H1UpgradePolicy::Preserve,
@@ -335,8 +350,13 @@ impl ProxyHttp for Proxy {
         Ok(())
     }
 
-    async fn response_filter(&self, _: &mut Session, response: &mut ResponseHeader, exchange: &mut Exchange) -> Result<()> {
+    async fn response_filter(&self, session: &mut Session, response: &mut ResponseHeader, exchange: &mut Exchange) -> Result<()> {
         let (Some(place), Some(upstream)) = (&exchange.place, &exchange.last) else { return Ok(()) };
+        if session.req_header().version == Version::HTTP_10 && response.headers.contains_key(header::TRANSFER_ENCODING) {
+            // HTTP/1.0 knows no chunks: the answer ends where the connection does.
+            response.remove_header(&header::TRANSFER_ENCODING);
+            session.set_keepalive(None);
+        }
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
         }
@@ -345,7 +365,10 @@ impl ProxyHttp for Proxy {
                 Sticky::Task => upstream.mark,
                 Sticky::Release => Mark { task: 0, ..upstream.mark },
             };
+            // A client that asks for its release needs no cookie of ours to come back to it.
+            let is_asked = sticky == Sticky::Release && exchange.tried.release == Some(mark.release);
             if exchange.tried.wish != Some(mark)
+                && !is_asked
                 && let Some(signer) = &self.gate.routes.table().signer
             {
                 let (path, secure) =

@@ -12,9 +12,10 @@ use super::{
     limits::Buckets,
     logins::Doorman,
     noise::Noise,
+    prober::Prober,
     proxy::Proxy,
     signals::Signals,
-    snapshot::{Backend, PanelRoute, Snapshot},
+    snapshot::{Backend, Certificate, PanelRoute, Snapshot},
     table::{HoldLimits, Routes},
     wire::{Conn, Wire},
 };
@@ -86,6 +87,8 @@ pub struct EdgeConfig {
     pub trusted: Vec<IpNet>,
     /// The port of addresses with TLS as clients see it, for redirects.
     pub https_port: u16,
+    /// What is shown in handshakes where no certificate is for the name; without it they end.
+    pub last_resort: Option<Certificate>,
     /// How long a request's header may take to come whole; longer is answered 408.
     pub header_timeout: Duration,
     /// Connections at the same time, in all and of one client; more are closed.
@@ -105,6 +108,7 @@ impl Default for EdgeConfig {
             grace: Duration::from_secs(30),
             trusted: Vec::new(),
             https_port: 443,
+            last_resort: None,
             header_timeout: Duration::from_secs(20),
             max_connections: 50_000,
             max_connections_per_client: 2_000,
@@ -147,7 +151,10 @@ impl Edge {
             .build()
             .map_err(|why| cannot(&why))?;
         let limits = HoldLimits { per_app: config.max_held_per_app, in_all: config.max_held };
-        let routes = Arc::new(Routes::new(config.panel.clone(), limits));
+        let routes = Arc::new(Routes::new(config.panel.clone(), limits, Some(Prober::new(runtime.handle().clone()))));
+        if let Some(certificate) = &config.last_resort {
+            routes.certs.fall_back(certificate);
+        }
         let tls = certs::config(routes.certs.clone()).map_err(|why| cannot(&why))?;
         let (open, access, noise) = (Arc::new(AtomicUsize::new(0)), Arc::new(AccessLog::new()), Arc::new(Noise::new()));
         let trusted: Arc<[IpNet]> = config.trusted.clone().into();
@@ -404,6 +411,16 @@ impl EdgeHandle {
     /// Requests that all backends of a release have in hand.
     pub fn in_flight_of_release(&self, release: &str) -> usize {
         self.routes.in_flight_of_release(release)
+    }
+
+    /// Backends that are passed over because they do not answer their probes.
+    pub fn backends_out(&self) -> Vec<Backend> {
+        self.routes.out()
+    }
+
+    /// Requests in hand, by release.
+    pub fn in_flight_by_release(&self) -> HashMap<String, usize> {
+        self.routes.in_flight_by_release()
     }
 
     /// What was counted since this was last called, by release. One reader per edge: what it takes, nobody else sees here.

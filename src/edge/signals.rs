@@ -60,6 +60,18 @@ impl Histogram {
         self.counts.iter_mut().zip(&other.counts).for_each(|(mine, theirs)| *mine = mine.saturating_add(*theirs));
     }
 
+    /// The buckets that are not empty, with their counts.
+    pub fn filled(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0)
+    }
+
+    /// Adds to one bucket; one that there is not counts as the last.
+    pub fn fill(&mut self, bucket: usize, count: u32) {
+        self.counts.resize(BUCKETS, 0);
+        let bucket = &mut self.counts[bucket.min(BUCKETS - 1)];
+        *bucket = bucket.saturating_add(count);
+    }
+
     /// How many were counted.
     pub fn count(&self) -> u64 {
         self.counts.iter().map(|count| u64::from(*count)).sum()

@@ -154,6 +154,66 @@ pub struct Balance {
     pub sticky: Option<Sticky>,
     /// How long a task that joins others is given less than its share.
     pub slow_start: Duration,
+    /// A cookie by which a client asks for a release, whatever its share.
+    pub cookie: Option<ReleaseCookie>,
+    /// How the edge asks tasks by itself whether they answer. Where several routes lead to a task, the last one's holds.
+    pub probe: Option<HealthProbe>,
+}
+
+/// A cookie whose value is a word that stands for a release: `skypanel-release=canary`. A word that stands for nothing here, or for a
+/// release without a task that can be asked, counts as none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseCookie {
+    pub name: String,
+    /// Releases' ids by word.
+    pub releases: BTreeMap<String, String>,
+}
+
+impl ReleaseCookie {
+    /// The usual name.
+    pub const NAME: &str = "skypanel-release";
+
+    /// A cookie of the usual name.
+    pub fn of<W: Into<String>, R: Into<String>>(releases: impl IntoIterator<Item = (W, R)>) -> Self {
+        let releases = releases.into_iter().map(|(word, release)| (word.into(), release.into())).collect();
+        ReleaseCookie { name: Self::NAME.into(), releases }
+    }
+}
+
+/// How often a task is asked whether it answers, and when that is believed. A task that does not is passed over where there are others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HealthProbe {
+    pub check: Check,
+    /// From one question to the next; 100 ms at least.
+    pub interval: Duration,
+    /// For one question, connecting included; 10 ms at least.
+    pub timeout: Duration,
+    /// So many failures in a row take a task out; 1 at least.
+    pub failures: u32,
+    /// So many answers in a row bring it back; 1 at least.
+    pub successes: u32,
+}
+
+impl Default for HealthProbe {
+    fn default() -> Self {
+        let (interval, timeout) = (Duration::from_secs(5), Duration::from_secs(2));
+        HealthProbe { check: Check::Tcp, interval, timeout, failures: 2, successes: 1 }
+    }
+}
+
+/// What a task is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Check {
+    /// To accept a connection, and not to close it at once.
+    #[default]
+    Tcp,
+    /// To answer `GET path` with 200 to 399, over HTTP/2 where it speaks that.
+    Http {
+        path: String,
+        /// The host to ask for; the route's own where it is empty.
+        host: String,
+    },
 }
 
 /// What a client sticks to.

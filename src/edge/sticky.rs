@@ -2,6 +2,8 @@
 //! chooses a task or a release for himself.
 use super::upstream::Mark;
 use hmac::{Hmac, KeyInit, Mac};
+use http::header;
+use pingora_http::RequestHeader;
 use sha2::Sha256;
 use std::fmt::Write;
 
@@ -55,9 +57,14 @@ impl Signer {
     }
 }
 
-/// The cookies of one name in a `Cookie` header's value.
-pub(super) fn values(header: &str) -> impl Iterator<Item = &str> {
-    header.split(';').filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+/// The values of a request's cookies of one name.
+pub(super) fn cookies<'a>(request: &'a RequestHeader, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let headers = request.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    headers.flat_map(move |header| values(header, name))
+}
+
+fn values<'a>(header: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    header.split(';').filter_map(|pair| pair.trim().split_once('=')).filter(move |(found, _)| *found == name).map(|(_, value)| value)
 }
 
 #[cfg(test)]
@@ -83,6 +90,6 @@ mod tests {
     #[test]
     fn the_cookie_is_found_among_others() {
         let header = format!("a=b; {COOKIE}=one;{COOKIE}=two; {COOKIE}x=three; bare");
-        assert_eq!(values(&header).collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(values(&header, COOKIE).collect::<Vec<_>>(), ["one", "two"]);
     }
 }

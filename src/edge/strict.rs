@@ -1,6 +1,8 @@
 //! What of HTTP/1 is taken. The parser behind this is lenient where servers differ, and two servers that read one request
 //! differently are how requests are smuggled; so whatever could be read in two ways is refused here, on the bytes as they came.
 
+use super::host::is_host;
+
 /// Header fields that a request may have.
 pub(super) const FIELDS_LIMIT: usize = 128;
 
@@ -61,21 +63,6 @@ const TOKEN: [bool; 256] = {
 
 fn is_all_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| TOKEN[usize::from(*byte)])
-}
-
-/// Whether a host header's value names a host, with or without a port, and nothing else.
-pub(super) fn is_host(value: &[u8]) -> bool {
-    let (name, port) = match value {
-        [b'[', rest @ ..] => match rest.iter().position(|byte| *byte == b']') {
-            Some(end) => (&rest[..end], &rest[end + 1..]),
-            None => return false,
-        },
-        _ => value.split_at(value.iter().position(|byte| *byte == b':').unwrap_or(value.len())),
-    };
-    let is_v6 = value.first() == Some(&b'[');
-    let good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_') || (is_v6 && *byte == b':');
-    let is_port = |port: &[u8]| port.len() <= 6 && port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit);
-    name.len() <= 255 && !name.is_empty() && name.iter().all(good) && (port.is_empty() || is_port(port))
 }
 
 #[derive(Default)]

@@ -3,7 +3,9 @@
 //! outlives the table, so that a deployment can watch a release drain that no table names any more.
 use super::{
     certs::Certs,
+    host::normal_host,
     paths,
+    prober::{Asked, Prober},
     rules::Rules,
     signals::{Meter, Meters},
     snapshot::{Backend, Challenge, PanelRoute, Route, Snapshot, Target},
@@ -162,15 +164,6 @@ impl Table {
     }
 }
 
-/// A host as the table spells it: lower case, without port and trailing dot.
-pub(super) fn normal_host(host: &str) -> String {
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((v6, _)) => v6,
-        None => host.split_once(':').map_or(host, |(name, _)| name),
-    };
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
-}
-
 /// How many requests may wait for tasks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HoldLimits {
@@ -192,6 +185,8 @@ pub(super) struct Routes {
     own_key: [u8; 32],
     pub certs: Arc<Certs>,
     pub meters: Meters,
+    /// Nothing where nobody is to be probed.
+    prober: Option<Prober>,
 }
 
 /// A request that waits. It counts until it is dropped.
@@ -207,7 +202,7 @@ impl Drop for Held<'_> {
 }
 
 impl Routes {
-    pub fn new(panel: Option<PanelRoute>, limits: HoldLimits) -> Self {
+    pub fn new(panel: Option<PanelRoute>, limits: HoldLimits, prober: Option<Prober>) -> Self {
         let routes = Routes {
             live: ArcSwap::default(),
             known: Mutex::default(),
@@ -219,6 +214,7 @@ impl Routes {
             own_key: rand::random(),
             certs: Arc::default(),
             meters: Meters::new(),
+            prober,
         };
         routes.publish(Snapshot::default());
         routes
@@ -253,6 +249,7 @@ impl Routes {
             }
         };
         let mut table = Table { version: snapshot.version, ..Table::default() };
+        let mut probed = HashMap::new();
         table.exact.reserve(snapshot.routes.len());
         let panel = self
             .panel
@@ -263,8 +260,12 @@ impl Routes {
             let rules = Rules::of(route.policy, &route.host);
             let leads = match route.target {
                 Target::Tasks { backends, hold } => {
-                    let all = backends.into_iter().map(|backend| upstream(&route.app, backend)).collect();
+                    let all: Vec<_> = backends.into_iter().map(|backend| upstream(&route.app, backend)).collect();
                     let balance = &rules.policy.balance;
+                    if let Some(probe) = &balance.probe {
+                        let asked = Asked::of(probe, &route.host);
+                        probed.extend(all.iter().map(|upstream| (Arc::as_ptr(upstream), asked.clone())));
+                    }
                     Leads::Tasks { pool: Pool::new(all, |release| balance.weights.get(release).copied(), balance.slow_start), hold }
                 }
                 Target::Redirect { host } => Leads::Redirect(host.into()),
@@ -287,6 +288,12 @@ impl Routes {
         fence(Ordering::SeqCst); // with the one in `reserve`
         drop(old);
         known.retain(|_, upstream| upstream.strong_count() > 0);
+        if let Some(prober) = &self.prober {
+            for upstream in known.values().filter_map(Weak::upgrade) {
+                upstream.ask(probed.remove(&Arc::as_ptr(&upstream)));
+                prober.watch(&upstream);
+            }
+        }
         self.apps.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, app| app.strong_count() > 0);
         self.changed.send_replace(snapshot.version);
         true
@@ -311,6 +318,12 @@ impl Routes {
     /// Requests that all backends of a release have in hand.
     pub fn in_flight_of_release(&self, release: &str) -> usize {
         self.in_flight_by_release().remove(release).unwrap_or(0)
+    }
+
+    /// Backends whose probes fail.
+    pub fn out(&self) -> Vec<Backend> {
+        let known = self.known();
+        known.iter().filter(|(_, upstream)| upstream.upgrade().is_some_and(|u| u.is_out())).map(|(backend, _)| backend.clone()).collect()
     }
 
     /// Requests in hand, by release.

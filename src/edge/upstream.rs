@@ -1,11 +1,11 @@
 //! One backend and what is known of it: how many requests it has in hand and whether it failed lately; and which of several to
 //! ask next.
-use super::{signals::Meter, snapshot::Backend};
+use super::{prober::Asked, signals::Meter, snapshot::Backend};
 use rand::Rng;
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -33,6 +33,20 @@ pub(super) struct Upstream {
     /// Answers of 5xx since the last other one.
     bad_answers: AtomicU32,
     born: Instant,
+    /// Milliseconds after `born` at which it began to take requests, the last time.
+    joined: AtomicU64,
+    /// Its probe says that it does not answer.
+    is_out: AtomicBool,
+    watched: Mutex<Watched>,
+}
+
+/// How a backend is probed.
+#[derive(Debug, Default)]
+struct Watched {
+    /// As the live table wants it, if it does.
+    asked: Option<Arc<Asked>>,
+    /// Somebody sees to it.
+    is_watched: bool,
 }
 
 /// A task and its release in short, for a cookie.
@@ -49,7 +63,7 @@ impl Mark {
 }
 
 /// FNV-1a: it need not be strong, only the same everywhere; the cookie is signed.
-fn short(text: &str) -> u64 {
+pub(super) fn short(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -64,6 +78,9 @@ impl Upstream {
             strikes: AtomicU32::new(0),
             bad_answers: AtomicU32::new(0),
             born: Instant::now(),
+            joined: AtomicU64::new(0),
+            is_out: AtomicBool::new(false),
+            watched: Mutex::default(),
         })
     }
 
@@ -76,9 +93,61 @@ impl Upstream {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Whether it is passed over where there are others.
     pub fn is_ejected(&self) -> bool {
         let until = self.ejected_until.load(Ordering::Relaxed);
-        until != 0 && self.age() < until
+        self.is_out.load(Ordering::Relaxed) || (until != 0 && self.age() < until)
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says how it is to be probed from now on.
+    pub fn ask(&self, asked: Option<Asked>) {
+        let mut watched = self.watched();
+        if watched.asked.as_deref() != asked.as_ref() {
+            watched.asked = asked.map(Arc::new);
+        }
+    }
+
+    /// How it is to be probed. Nothing says to its watcher that this is over; what its probe said last is forgotten.
+    pub fn asked(&self) -> Option<Arc<Asked>> {
+        let mut watched = self.watched();
+        if watched.asked.is_none() {
+            watched.is_watched = false;
+            self.is_out.store(false, Ordering::Relaxed);
+        }
+        watched.asked.clone()
+    }
+
+    /// Whether somebody has to begin to watch it.
+    pub fn begin_watch(&self) -> bool {
+        let mut watched = self.watched();
+        let is_due = watched.asked.is_some() && !watched.is_watched;
+        watched.is_watched |= is_due;
+        is_due
+    }
+
+    /// Whether its probe fails.
+    pub fn is_out(&self) -> bool {
+        self.is_out.load(Ordering::Relaxed)
+    }
+
+    /// Its probe failed. Says whether that is new.
+    pub fn take_out(&self) -> bool {
+        !self.is_out.swap(true, Ordering::Relaxed)
+    }
+
+    /// Its probe succeeded. Says whether that is new; it then begins slowly, as a task that joins.
+    pub fn bring_back(&self) -> bool {
+        let is_new = self.is_out.swap(false, Ordering::Relaxed);
+        if is_new {
+            self.joined.store(self.age(), Ordering::Relaxed);
+            self.strikes.store(0, Ordering::Relaxed);
+            self.ejected_until.store(0, Ordering::Relaxed);
+        }
+        is_new
     }
 
     /// Passes it over for a while: it could not be reached, or only fails. Requests that failed together count as one.
@@ -107,7 +176,7 @@ impl Upstream {
 
     /// What it should get of its share, 0 to 1.
     fn share(&self, slow_start: Duration) -> f64 {
-        let age = self.born.elapsed();
+        let age = self.born.elapsed().saturating_sub(Duration::from_millis(self.joined.load(Ordering::Relaxed)));
         if age >= slow_start { 1.0 } else { FIRST_SHARE.max(age.as_secs_f64() / slow_start.as_secs_f64()) }
     }
 }
@@ -144,6 +213,8 @@ pub(super) struct Tried {
     pub stale: Option<Arc<Upstream>>,
     /// Where the client was before.
     pub wish: Option<Mark>,
+    /// The release that the client asks for, in short.
+    pub release: Option<u64>,
 }
 
 impl Tried {
@@ -178,10 +249,15 @@ impl Pool {
         self.all.is_empty()
     }
 
-    /// The backend to ask next. Where the client was before comes first, then shares, then the one with fewer requests in hand of two
+    /// The backend to ask next. What the client asks for comes first, then where it was before, then shares, then the one with fewer requests in hand of two
     /// chosen at random. Backends that failed lately are chosen only where there are no others, backends that failed this request
     /// never.
     pub fn choose(&self, tried: &Tried) -> Option<&Arc<Upstream>> {
+        if let Some(release) = tried.release
+            && let Some(upstream) = self.of_release(release, tried)
+        {
+            return Some(upstream);
+        }
         if let Some(wish) = tried.wish
             && let Some(upstream) = self.wished(wish, tried)
         {
@@ -194,6 +270,13 @@ impl Pool {
             .or_else(|| two_choices(&self.all, is_fit, Duration::ZERO))
             .or_else(|| two_choices(&self.all, |u| !tried.has(u), Duration::ZERO))
             .or_else(stale)
+    }
+
+    /// A backend of a release, whatever its share; the one where the client was before, if it is one of them.
+    fn of_release(&self, release: u64, tried: &Tried) -> Option<&Arc<Upstream>> {
+        let is_fit = |u: &Arc<Upstream>| u.mark.release == release && !tried.has(u) && !u.is_ejected();
+        let before = tried.wish.and_then(|wish| self.all.iter().find(|u| u.mark == wish && is_fit(u)));
+        before.or_else(|| two_choices(&self.all, is_fit, Duration::ZERO))
     }
 
     fn wished(&self, wish: Mark, tried: &Tried) -> Option<&Arc<Upstream>> {

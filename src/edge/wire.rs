@@ -1,6 +1,6 @@
 //! A client's connection as pingora sees it: TCP or TLS, small writes gathered, and a watch over the header of each HTTP/1 request: its
 //! size, its number of lines, and how long it may take in all, however steadily its bytes drip.
-use super::{noise::Noise, strict::FIELDS_LIMIT};
+use super::{headers::Origin, noise::Noise, strict::FIELDS_LIMIT};
 use async_trait::async_trait;
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
@@ -14,7 +14,7 @@ use std::{
     os::fd::AsRawFd,
     pin::Pin,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
@@ -51,11 +51,13 @@ pub(super) struct Conn {
     epoch: AtomicU32,
     /// The client is still sending, and is to read our last word all the same.
     lingers: AtomicBool,
+    /// What tasks were told last of where its requests come from, for the host that it asked for.
+    told: Mutex<Option<(Box<str>, Origin)>>,
 }
 
 impl Conn {
     pub fn new(client: SocketAddr, is_tls: bool, is_trusted: bool) -> Self {
-        Conn { client, is_tls, is_trusted, epoch: AtomicU32::new(0), lingers: AtomicBool::new(false) }
+        Conn { client, is_tls, is_trusted, epoch: AtomicU32::new(0), lingers: AtomicBool::new(false), told: Mutex::new(None) }
     }
 
     /// A request's header has come whole.
@@ -66,6 +68,19 @@ impl Conn {
     /// The request has ended; the next one's header may come.
     pub fn end(&self) {
         self.epoch.store((self.epoch.load(Relaxed) | 1).wrapping_add(1), Relaxed);
+    }
+
+    /// What tasks are told of where its requests for a host come from; a connection mostly asks for one host.
+    pub fn told<E>(&self, host: &str, say: impl FnOnce() -> Result<Origin, E>) -> Result<Origin, E> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, origin)) = told.as_ref()
+            && **known == *host
+        {
+            return Ok(origin.clone());
+        }
+        let origin = say()?;
+        *told = Some((host.into(), origin.clone()));
+        Ok(origin)
     }
 
     /// The connection is going to be closed while the client sends.
@@ -118,6 +133,13 @@ fn gone() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was ended")
 }
 
+/// Why a header is turned away before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    TooLarge,
+    Nul,
+}
+
 /// Watches a header come.
 #[derive(Default)]
 struct Watch {
@@ -150,11 +172,21 @@ impl Watch {
         is_first
     }
 
-    /// Takes note of bytes. Says whether it is too much.
-    fn saw(&mut self, bytes: &[u8]) -> bool {
+    /// Takes note of bytes. Says what is wrong with them.
+    fn saw(&mut self, bytes: &[u8]) -> Option<Wrong> {
         if self.epoch & 1 == 1 || self.is_whole {
-            return false;
+            return None;
         }
+        let start = self.bytes;
+        let nul = memchr::memchr(0, bytes);
+        if self.is_more_than_taken(bytes) {
+            return Some(Wrong::TooLarge);
+        }
+        // The parser spells some of what cannot stand in a target so that it can; a body behind the header may have any byte.
+        nul.is_some_and(|nul| nul < self.bytes - start).then_some(Wrong::Nul)
+    }
+
+    fn is_more_than_taken(&mut self, bytes: &[u8]) -> bool {
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', bytes) {
             let line = &bytes[start..end];
@@ -282,8 +314,9 @@ async fn linger(io: Io, last: Vec<u8>) {
 }
 
 impl Drop for Wire {
+    /// What was written is sent all the same: a client that gets nothing at all may ask again, which is not for every request good.
     fn drop(&mut self) {
-        if self.conn.lingers.load(Relaxed)
+        if (self.conn.lingers.load(Relaxed) || !self.out.is_empty())
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             let io = std::mem::replace(&mut self.io, Io::Gone);
@@ -293,6 +326,7 @@ impl Drop for Wire {
 }
 
 const TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 60\r\nCache-Control: no-store\r\nConnection: close\r\n\r\nThe request's header fields are more than are taken here.  \n";
+const NO_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 44\r\nCache-Control: no-store\r\nConnection: close\r\n\r\nThis request cannot be read: it is no HTTP.\n";
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 60\r\nCache-Control: no-store\r\nConnection: close\r\n\r\nThe request's header did not come whole within its time.   \n";
 
 impl AsyncRead for Wire {
@@ -309,8 +343,15 @@ impl AsyncRead for Wire {
         };
         let Some(watch) = &mut this.watch else { return read };
         watch.follow(this.conn.epoch.load(Relaxed));
+        if matches!(read, Poll::Ready(Ok(())))
+            && let Some(wrong) = watch.saw(&buf.filled()[before..])
+        {
+            return match wrong {
+                Wrong::TooLarge => this.turn_away(TOO_LARGE, "too large"),
+                Wrong::Nul => this.turn_away(NO_HTTP, "it is no HTTP"),
+            };
+        }
         match read {
-            Poll::Ready(Ok(())) if watch.saw(&buf.filled()[before..]) => this.turn_away(TOO_LARGE, "too large"),
             Poll::Pending if watch.is_waiting() => {
                 let deadline = watch.deadline.get_or_insert_with(|| Box::pin(sleep(this.header_timeout)));
                 ready!(deadline.as_mut().poll(cx));

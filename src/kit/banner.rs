@@ -85,12 +85,15 @@ fn NoteBar(note: Note) -> impl IntoView {
 }
 
 /// The operator's pages.
-const ADMIN: [(&str, &str); 7] = [
+const ADMIN: [(&str, &str); 10] = [
     ("Overview", "/admin"),
     ("Users", "/admin/users"),
     ("Organizations", "/admin/organizations"),
     ("Announcements", "/admin/announcements"),
     ("Features", "/admin/features"),
+    ("Certificates", "/admin/certificates"),
+    ("Edges", "/admin/edges"),
+    ("Traffic", "/admin/traffic"),
     ("Mail", "/admin/mail"),
     ("Errors", "/admin/errors"),
 ];

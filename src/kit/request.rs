@@ -126,10 +126,18 @@ impl Flash {
     pub const TAKEN_AWAY: &str = "taken-away";
     /// A deployment will be ended.
     pub const CANCELLED: &str = "cancelled";
+    /// All visitors get a canary.
+    pub const PROMOTED: &str = "promoted";
+    /// A canary is taken back.
+    pub const TAKEN_BACK_NOW: &str = "taken-back-now";
     /// A domain was looked at.
     pub const CHECKED: &str = "checked";
     /// A domain was removed.
     pub const DOMAIN_REMOVED: &str = "domain-removed";
+    /// Visitors get the maintenance page.
+    pub const MAINTENANCE: &str = "maintenance";
+    /// Visitors get the application again.
+    pub const NO_MAINTENANCE: &str = "no-maintenance";
     /// A certificate will be ordered.
     pub const ORDERED: &str = "ordered";
 
@@ -199,6 +207,8 @@ impl Flash {
             Self::TRIED => "The test arrived.",
             Self::TAKEN_AWAY => "Removed.",
             Self::CANCELLED => "The deployment is being cancelled. What visitors see stays as it is.",
+            Self::PROMOTED => "All visitors get the new release now.",
+            Self::TAKEN_BACK_NOW => "All visitors get the release before again.",
             Self::LINK_SENT => "A mail with a link is on its way. Follow it to confirm the address.",
             Self::RESET_SENT => "If there is an account with this address, a link to a new password is on its way to it.",
             Self::ADDRESS_CONFIRMED => "The address is confirmed.",
@@ -224,6 +234,8 @@ impl Flash {
             Self::MAIL_ENDED => "The message was ended. Nobody gets it.",
             Self::TEST_MAIL => "The message waits to be sent to your address.",
             Self::SUPPRESSION_LIFTED => "The address gets mail again.",
+            Self::MAINTENANCE => "Visitors see the maintenance page now.",
+            Self::NO_MAINTENANCE => "Maintenance is over. Visitors reach the application again.",
             Self::CHECKED => "The domain was checked just now.",
             Self::DOMAIN_REMOVED => "The domain was removed. It leads here no more.",
             Self::ORDERED => "A certificate is being ordered. It takes a minute or two.",

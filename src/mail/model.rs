@@ -99,7 +99,7 @@ impl fmt::Display for MailStatus {
 }
 
 /// Every kind of message, with its name for people.
-pub const KINDS: [(&str, &str); 8] = [
+pub const KINDS: [(&str, &str); 9] = [
     ("invitation", "Invitation"),
     ("verify_email", "Confirm address"),
     ("change_email", "Confirm new address"),
@@ -107,6 +107,7 @@ pub const KINDS: [(&str, &str); 8] = [
     ("reset_password", "Reset password"),
     ("password_changed", "Password changed"),
     ("second_factor_changed", "Second factor changed"),
+    ("domain_trouble", "Domain needs a look"),
     ("test", "Test"),
 ];
 

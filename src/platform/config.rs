@@ -14,8 +14,18 @@ use std::{
 
 mod mail;
 pub use mail::{BounceConfig, MailConfig, Security, SmtpConfig};
+mod brand;
+pub use brand::BrandConfig;
+mod walls;
+pub use walls::WallsConfig;
+mod oidc;
+pub use oidc::OidcConfig;
 mod domains;
 pub use domains::{AcmeConfig, AcmeDnsConfig, DomainsConfig};
+mod limits;
+pub use limits::LimitsConfig;
+mod metrics;
+pub use metrics::MetricsConfig;
 
 /// Everything that an operator can set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,36 +49,9 @@ pub struct Config {
     pub limits: LimitsConfig,
     pub domains: DomainsConfig,
     pub acme: AcmeConfig,
+    pub walls: WallsConfig,
+    pub metrics: MetricsConfig,
     pub log: LogConfig,
-}
-
-/// How the operator presents the product, in pages and in mail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BrandConfig {
-    pub name: String,
-    /// The colour of buttons and links, `#rrggbb`; ours where there is none.
-    pub accent: Option<String>,
-}
-
-impl Default for BrandConfig {
-    fn default() -> Self {
-        BrandConfig { name: "SkyPanel".into(), accent: None }
-    }
-}
-
-impl BrandConfig {
-    fn check(&self) -> Result<(), String> {
-        let sound = (1..=60).contains(&self.name.trim().chars().count()) && !self.name.chars().any(char::is_control);
-        if !sound {
-            return Err("brand.name: 1 to 60 characters in one line.".into());
-        }
-        let colour = |text: &String| text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
-        if !self.accent.as_ref().is_none_or(colour) {
-            return Err("brand.accent: a colour like #2563eb.".into());
-        }
-        Ok(())
-    }
 }
 
 /// The pages and the API.
@@ -104,7 +87,7 @@ pub struct AccountsConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct EdgeConfig {
     pub listen: Vec<SocketAddr>,
-    /// Where it listens with TLS.
+    /// Where it listens with TLS. A name without a certificate is shown one that the edge has signed itself.
     pub listen_tls: Vec<SocketAddr>,
     /// The port of addresses with TLS where it differs from the one listened on.
     pub public_https_port: Option<u16>,
@@ -119,6 +102,17 @@ pub struct EdgeConfig {
     pub threads: usize,
     /// Seconds that a request waits for an application that has no running replica yet.
     pub hold_seconds: u64,
+    /// Where the panel is, for an edge that runs elsewhere.
+    pub panel_url: Option<String>,
+    /// A file that holds that edge's token.
+    pub token_file: Option<PathBuf>,
+    /// A PEM file with the authorities that the panel's certificate is verified by, where they are none of the machine's.
+    pub panel_ca_file: Option<PathBuf>,
+    /// Lets the panel's address begin with `http://` although it is another machine's. Private keys of certificates go that way.
+    pub panel_insecure: bool,
+    /// The engine of a manager, for an edge that runs elsewhere and stands beside one: while the panel is away it finds there where tasks
+    /// have moved to. `unix:///path` or `tcp://host:port`.
+    pub swarm_endpoint: Option<String>,
     /// The addresses that customers' domains shall point to: those under which the internet reaches the edges.
     pub public_addresses: Vec<std::net::IpAddr>,
 }
@@ -188,69 +182,6 @@ pub struct RegistryConfig {
     pub password_file: Option<PathBuf>,
 }
 
-/// A provider of sign-ins by OpenID Connect.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OidcConfig {
-    /// What stands in addresses and rows: never changed once somebody signed in by it.
-    pub id: String,
-    /// What stands on the button.
-    pub name: String,
-    /// `https://login.example.com`; plain HTTP on this machine only.
-    pub issuer: String,
-    pub client_id: String,
-    /// A file that holds the client's secret; none for a client that is public.
-    pub client_secret_file: Option<PathBuf>,
-    /// What to ask for beside `openid`.
-    #[serde(default = "usual_scopes")]
-    pub scopes: Vec<String>,
-    /// Whether an address that the provider says is verified may sign in to the account that has it, without asking its owner first.
-    #[serde(default)]
-    pub trust_email: bool,
-}
-
-fn usual_scopes() -> Vec<String> {
-    vec!["email".into(), "profile".into()]
-}
-
-impl OidcConfig {
-    fn check(&self) -> Result<(), String> {
-        let claim = |holds: bool, why: &str| if holds { Ok(()) } else { Err(format!("oidc “{}”: {why}", self.id)) };
-        let plain = self.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        claim((1..=32).contains(&self.id.len()) && plain, "id: 1 to 32 lower-case letters, digits and dashes.")?;
-        claim((1..=60).contains(&self.name.trim().chars().count()), "name: 1 to 60 characters.")?;
-        claim(!self.client_id.is_empty(), "client_id: what the provider calls this panel.")?;
-        let sound = url::Url::parse(&self.issuer).is_ok_and(|url| match (url.scheme(), url.host()) {
-            ("https", Some(_)) => true,
-            ("http", Some(url::Host::Domain(name))) => name == "localhost",
-            ("http", Some(url::Host::Ipv4(ip))) => ip.is_loopback(),
-            ("http", Some(url::Host::Ipv6(ip))) => ip.is_loopback(),
-            _ => false,
-        });
-        claim(sound, "issuer: an https address; http on this machine only.")
-    }
-}
-
-/// How many requests a minute are taken. 0 is no limit.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitsConfig {
-    /// Whether there are limits at all.
-    pub enabled: bool,
-    /// Of one address, whoever asks.
-    pub address: u32,
-    /// Of one session or key.
-    pub credential: u32,
-    /// Of all that work in one organization.
-    pub organization: u32,
-    /// Attempts of one address to sign in, to make an account or to set a password.
-    pub sign_in: u32,
-    /// Deployments that one organization asks for.
-    pub deploy: u32,
-    /// Mails that one organization has sent, or an address where nobody is signed in.
-    pub mail: u32,
-}
-
 /// What is logged, and how.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -286,6 +217,8 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             domains: DomainsConfig::default(),
             acme: AcmeConfig::default(),
+            walls: WallsConfig::default(),
+            metrics: MetricsConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -308,7 +241,7 @@ impl Default for EdgeConfig {
     fn default() -> Self {
         EdgeConfig {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
-            listen_tls: Vec::new(),
+            listen_tls: vec![SocketAddr::from(([127, 0, 0, 1], 8443))],
             public_https_port: None,
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
@@ -316,6 +249,11 @@ impl Default for EdgeConfig {
             public_port: None,
             threads: 2,
             hold_seconds: 15,
+            panel_url: None,
+            token_file: None,
+            panel_ca_file: None,
+            panel_insecure: false,
+            swarm_endpoint: None,
             public_addresses: Vec::new(),
         }
     }
@@ -351,12 +289,6 @@ impl Default for DeployConfig {
 impl Default for GitConfig {
     fn default() -> Self {
         GitConfig { allowed_networks: Vec::new(), max_repository: Bytes::mib(500), timeout_seconds: 120 }
-    }
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        LimitsConfig { enabled: true, address: 6_000, credential: 3_000, organization: 12_000, sign_in: 60, deploy: 120, mail: 60 }
     }
 }
 
@@ -422,6 +354,7 @@ impl Config {
             "panel.public_url: an address like https://panel.example.com.",
         )?;
         self.brand.check()?;
+        self.metrics.check()?;
         self.mail.check()
     }
 

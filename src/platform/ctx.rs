@@ -3,9 +3,9 @@
 //! functions that write demand. What belongs to another organization looks exactly like what does not exist.
 use crate::{
     error::{Error, Result, Thing},
-    id::{AppId, ClusterId, DeploymentId, DomainId, OrgId, SessionId},
+    id::{AppId, ClusterId, DeploymentId, DomainId, OrgId, PathId, SessionId},
     platform::{
-        db::tables::{application, cluster, deployment, domain},
+        db::tables::{application, cluster, deployment, domain, path_route},
         fault::Because,
         panel::Panel,
         session::{self, Who},
@@ -188,6 +188,18 @@ impl Ctx {
     pub fn domain(&self, id: &DomainId) -> Lookup<'_, domain::Entity> {
         let select = self.domains().filter(domain::Column::Id.eq(id.clone()));
         Lookup { ctx: self, thing: Thing::Domain, select, app: |row| Some(&row.application_id) }
+    }
+
+    /// The organization's paths under hosts.
+    pub fn paths(&self) -> Select<path_route::Entity> {
+        path_route::Entity::find().filter(path_route::Column::OrganizationId.eq(self.who.org.clone()))
+    }
+
+    /// One path that leads to an application.
+    pub fn path(&self, app: &AppId, id: &PathId) -> Lookup<'_, path_route::Entity> {
+        let of_app = self.paths().filter(path_route::Column::ApplicationId.eq(app.clone()));
+        let select = of_app.filter(path_route::Column::Id.eq(id.clone()));
+        Lookup { ctx: self, thing: Thing::Path, select, app: |row| Some(&row.application_id) }
     }
 
     /// The organization's clusters.

@@ -1,6 +1,7 @@
 //! What every request passes on its way in: a request id, who is calling, where a browser's request comes from, the headers that
 //! keep browsers from doing harm, and one log line on the way out.
 use crate::{
+    edge::remote::TOKEN_PREFIX as EDGE_TOKEN,
     error::{Error, Result},
     id::OrgId,
     platform::{
@@ -29,9 +30,14 @@ pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The header that carries a form's token where there is no form.
 pub const CSRF: &str = "x-csrf-token";
 
+/// Where the edges' own routes are.
+const EDGES: &str = "/api/edge/";
+
 /// Puts a [`Visitor`] into the request and the conventions' headers into the answer.
 pub async fn visit(State(panel): State<Arc<Panel>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let counted = panel.clone();
+    let _in_hand = counted.pulse.take();
     let request_id = format!("req_{}", fresh::suffix());
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path().to_string();
@@ -90,7 +96,7 @@ impl Matched {
 
     fn writes_by_api(&self) -> bool {
         let reads = matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        !reads && self.pattern.as_ref().is_some_and(|pattern| pattern.as_str().starts_with("/api/"))
+        !reads && self.pattern.as_ref().is_some_and(|pattern| pattern.as_str().starts_with("/api/") && !pattern.as_str().starts_with(EDGES))
     }
 }
 
@@ -129,7 +135,10 @@ async fn visitor(
         // Before anything is looked up: guessing credentials costs as much as using one.
         tally.address(panel, &origin.address)?;
     }
-    let who = caller(panel, headers, &origin.address).await?;
+    let who = match edge_token(headers, request.uri.path())? {
+        true => None,
+        false => caller(panel, headers, &origin.address).await?,
+    };
     let form_key = match &who {
         Some(who) => who.credential.id().to_string(),
         None => cookie(headers, session::VISIT).unwrap_or_else(|| new_visit.insert(fresh::token()).clone()),
@@ -151,6 +160,21 @@ fn class(request: &Parts) -> Class {
     let path = request.uri.path();
     let is_deed = request.method == Method::POST && (path.starts_with("/api/") || path.starts_with("/fn/"));
     if is_deed { Class::of(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()) } else { Class::Usual }
+}
+
+/// Whether an edge asks, on a route of the edges' own, which looks at the token itself.
+fn edge_token(headers: &HeaderMap, path: &str) -> Result<bool> {
+    match bearer_of(headers).is_some_and(|token| token.starts_with(EDGE_TOKEN)) {
+        true if path.starts_with(EDGES) => Ok(true),
+        true => Err(Error::SignedOut("An edge’s token opens nothing but what edges call.".into())),
+        false => Ok(false),
+    }
+}
+
+/// The bearer token in the headers, where there is one and only one.
+pub fn bearer_of(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    all.next().and_then(bearer).filter(|_| all.next().is_none())
 }
 
 /// Who asks: by a key or a token in a header, or else by the cookie.

@@ -1,6 +1,7 @@
 //! Word that something changed, from the loops to the open streams of this panel. A word carries no state: who hears it looks
 //! again, and who hears nothing looks every few seconds, so that a change on another panel is seen too.
 use crate::id::{AppId, DeploymentId};
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::broadcast;
 
 /// What changed.
@@ -8,6 +9,8 @@ use tokio::sync::broadcast;
 pub enum Changed {
     App(AppId),
     Deployment(DeploymentId),
+    /// What these applications were asked was written down.
+    Traffic(Arc<BTreeSet<AppId>>),
 }
 
 /// Passes the word on.

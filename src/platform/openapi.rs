@@ -28,7 +28,7 @@ const ABOUT: &str = "Deploy, scale and watch applications.\n\n\
     `RateLimit-Remaining` and `RateLimit-Reset` (seconds) where requests are counted.";
 
 /// What each part of the API is for.
-const TAGS: [(&str, &str); 18] = [
+const TAGS: [(&str, &str); 22] = [
     ("Account", "Signing up, in and out, and who is signed in."),
     ("Sessions", "Where somebody is signed in, and ending that."),
     ("Two-factor", "A second factor: codes of an app, passkeys, recovery codes."),
@@ -43,7 +43,11 @@ const TAGS: [(&str, &str); 18] = [
     ("Activity", "Who did what."),
     ("Applications", "What is served: sources, settings, variables, copies, logs."),
     ("Deployments", "Putting a release in front of visitors, and going back."),
+    ("Domains", "Names of customers, their proof, and their certificates."),
+    ("Routing", "What an application asks of the edge: maintenance, HTTPS, passwords, headers, limits, paths."),
+    ("Metrics", "What applications were asked, and how that went."),
     ("Mail", "What was sent, and what came back."),
+    ("Edges", "Edges that run elsewhere: the operator’s list of them, and what they call themselves."),
     ("Admin", "For the operators of the platform."),
     ("Error reports", "Faults by their reference, for the operators of the platform."),
     ("Webhooks", "What other systems call."),
@@ -75,6 +79,7 @@ pub fn finish(document: utoipa::openapi::OpenApi) -> Value {
             "description": "The token of `POST /api/auth/login`, or a key of the API (`sk_live_…`)." },
         "api_key": { "type": "apiKey", "in": "header", "name": "X-API-Key",
             "description": "A key of the API (`sk_live_…`): it may do what its scope says, as far as its owner may." },
+        "edge": { "type": "http", "scheme": "bearer", "description": "The token of an edge (`sky_edge_…`), which opens `/api/edge/…` and nothing else." },
         "cookie": { "type": "apiKey", "in": "cookie", "name": "skypanel_session",
             "description": "A browser’s session. Anything but GET then carries `X-CSRF-Token`, too." },
     });

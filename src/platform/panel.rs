@@ -2,7 +2,10 @@
 use crate::{
     edge::EdgeHandle,
     id::ProviderId,
-    platform::{clock::Clock, config::Config, db::Db, fresh, hub::Hub, material::Material, secrets::Secrets, swarms::Swarms, trail::Chain},
+    platform::{
+        clock::Clock, config::Config, db::Db, fleet::Fleet, fresh, hub::Hub, material::Material, secrets::Secrets, swarms::Swarms,
+        trail::Chain,
+    },
     swarm::{Node, Task},
     units::Timestamp,
 };
@@ -35,6 +38,10 @@ pub struct Panel {
     pub reports: crate::platform::reports::Reports,
     /// How far features are rolled out, and notes to users.
     pub rollout: crate::platform::rollout::Rollout,
+    /// What edges counted and nobody has written down yet.
+    pub traffic: crate::platform::traffic::Inbox,
+    /// How this process is.
+    pub pulse: crate::platform::pulse::Pulse,
     pub wake: Wakes,
     pub hub: Hub,
     /// Open connections to the mail server.
@@ -45,6 +52,12 @@ pub struct Panel {
     pub shaken: Mutex<HashMap<ProviderId, Option<Timestamp>>>,
     /// What the edge needs for domains and certificates, as was last read.
     pub material: ArcSwap<Material>,
+    /// What edges elsewhere are told.
+    pub fleet: Arc<Fleet>,
+    /// What applications ask of the edge, as was last read.
+    pub rulebook: crate::platform::rulebook::Rulebook,
+    /// How the walls of this machine stand.
+    pub walls: crate::agent::Walls,
     /// The routes that the edge was told last.
     pub routes: tokio::sync::Mutex<crate::edge::Snapshot>,
     /// Held while somebody looks at the swarms, so that an older look can't be stored over a newer one.
@@ -74,12 +87,17 @@ impl Panel {
             limits: Default::default(),
             reports: Default::default(),
             rollout: Default::default(),
+            traffic: Default::default(),
+            pulse: Default::default(),
             wake: Wakes::default(),
             hub: Hub::default(),
             smtp: Default::default(),
             observed: ArcSwap::default(),
             shaken: Mutex::default(),
             material: ArcSwap::default(),
+            fleet: Default::default(),
+            rulebook: Default::default(),
+            walls: Default::default(),
             routes: Default::default(),
             looking: Default::default(),
             owner: format!("panel_{}", fresh::suffix()),
@@ -137,8 +155,14 @@ pub struct Wakes {
     pub bounces: Notify,
     /// There may be lines of the audit trail to send.
     pub audit: Notify,
+    /// Edges may have counted something.
+    pub traffic: Notify,
+    /// There may be old numbers that nobody needs.
+    pub old_traffic: Notify,
     /// There may be a domain to check.
     pub domains: Notify,
+    /// Tokens of edges may have changed.
+    pub edges: Notify,
     /// There may be an answer to a challenge.
     pub challenges: Notify,
     /// There may be a certificate to order.

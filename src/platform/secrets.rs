@@ -28,6 +28,7 @@ pub struct Secrets {
     forms: [u8; 32],
     mail: [u8; 32],
     trail: [u8; 32],
+    cookies: [u8; 32],
 }
 
 impl Secrets {
@@ -52,6 +53,7 @@ impl Secrets {
             forms: derive(master, "forms"),
             mail: derive(master, "mail"),
             trail: derive(master, "trail"),
+            cookies: derive(master, "edge cookies"),
         }
     }
 
@@ -90,6 +92,11 @@ impl Secrets {
     /// What chains the audit trail.
     pub fn trail_key(&self) -> &[u8; 32] {
         &self.trail
+    }
+
+    /// What edges sign the cookies with that lead a visitor back to where he was.
+    pub fn cookie_key(&self) -> &[u8; 32] {
+        &self.cookies
     }
 
     /// The token that a page's forms carry, for one session or visit.

@@ -18,7 +18,10 @@ pub async fn run(
     pass: impl AsyncFn(&Arc<Panel>) -> Result<Outcome>,
 ) {
     loop {
-        match super::reports::within(&panel, None, pass(&panel)).await {
+        let begun = std::time::Instant::now();
+        let done = super::reports::within(&panel, None, pass(&panel)).await;
+        panel.pulse.beat(name, begun.elapsed(), done.is_ok());
+        match done {
             Ok(Some(did)) => tracing::info!("{name}: {did}"),
             Ok(None) => {}
             // The cause was logged where it became an error.

@@ -224,12 +224,36 @@ async fn the_engine_dies_in_three_phases() {
         println!("{phase}: {} {}", text(&end["phase"]), text(&end["failure"]["sentence"]));
         assert_eq!(end["phase"], "live", "nothing was wrong with it: {end:#}");
     }
+    // The machine loses power, and everything starts again in an order that nobody chose.
+    stage.app.api.post(&format!("/api/paas/applications/{}/scale", stage.app.id), json!({ "replicas": 3 })).await;
+    until("there are three", 60, async || stage.app.running_containers().len() == 3).await;
+    let expected = format!("version {}", stage.live);
+    for is_panel_first in [true, false] {
+        stage.panel.kill();
+        engine("crash").await;
+        let on = Instant::now();
+        if is_panel_first {
+            stage.panel.again().await;
+        }
+        engine("restart").await;
+        if !is_panel_first {
+            stage.panel.again().await;
+        }
+        until("it answers after the machine lost power", 90, async || stage.app.page().await == expected).await;
+        let answers = on.elapsed().as_secs_f64();
+        until("all of it runs again", 90, async || stage.app.running_containers().len() == 3).await;
+        println!("power lost: it answers after {answers:.1} s, all three run after {:.1} s", on.elapsed().as_secs_f64());
+        let walls = || {
+            let rules = std::process::Command::new("iptables").args(["-t", "mangle", "-S", "FORWARD"]).output().unwrap();
+            String::from_utf8_lossy(&rules.stdout).contains("SKYPANEL-FWD")
+        };
+        until("the walls stand again", 35, async || walls()).await;
+    }
     // Both at once, and the panel comes back first.
     engine("kill").await;
     stage.panel.kill();
     stage.panel.again().await;
     assert_eq!(stage.app.get().await["status"], "unknown");
     engine("restart").await;
-    let expected = format!("version {}", stage.live);
     until("it serves again", 60, async || stage.app.page().await == expected).await;
 }

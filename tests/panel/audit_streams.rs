@@ -37,6 +37,24 @@ fn url(who: &Person, what: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_trail_is_shown_to_its_members_wherever_they_work_just_now() {
+    let t = TestPanel::start().await;
+    let app = t.app_in("acme").await;
+    let ada = &app.owner;
+    let other = ada.post("/api/organizations", json!({ "name": "Initech" })).await.data()["id"].as_str().unwrap().to_string();
+    ada.post(&app.url("scale"), json!({ "replicas": 2 })).await;
+    for (org, event) in [(ada.org.to_string(), "application.scaled"), (other.clone(), "organization.created")] {
+        let read = ada.get(&format!("/api/organizations/{org}/activity?event={event}")).await;
+        assert_eq!((read.status(), read.data().as_array().unwrap().len()), (200, 1), "{org}: {}", read.text());
+        for what in ["activity/export", "audit-streams"] {
+            assert_eq!(ada.get(&format!("/api/organizations/{org}/{what}")).await.status(), 200, "{org}/{what}");
+        }
+    }
+    let stranger = t.app_in("globex").await.owner;
+    assert_eq!(stranger.get(&format!("/api/organizations/{other}/activity")).await.status(), 404);
+}
+
+#[tokio::test]
 async fn the_trail_is_read_page_by_page_and_by_what_one_looks_for() {
     let t = TestPanel::start().await;
     let app = t.app_in("acme").await;

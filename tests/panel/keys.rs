@@ -87,6 +87,8 @@ async fn a_key_with_only_deploy_can_deploy_and_nothing_else() {
         "POST /api/paas/applications/{id}/restart",
         "POST /api/paas/deployments/{id}/rollback",
         "POST /api/paas/deployments/{id}/cancel",
+        "POST /api/paas/deployments/{id}/promote",
+        "POST /api/paas/deployments/{id}/rollback-now",
     ];
     let document = t.stranger().get("/api/openapi.json").await;
     let mut tried = 0;

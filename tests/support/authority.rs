@@ -1,5 +1,6 @@
 //! A real certificate authority for a test: Let's Encrypt's `pebble` with `pebble-challtestsrv` as the name server of both it and the panel.
 //! They are there where `SKYPANEL_TEST_PEBBLE` names a scratch folder; `scripts/test/acme.sh` sets it.
+use super::between::Between;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::{
     ServerConfig,
@@ -29,9 +30,19 @@ pub fn folder() -> Option<PathBuf> {
     Some(folder)
 }
 
-/// A port that was free just now.
+/// A port that nobody listens on, and that the system gives to nobody by itself: what is told to one program must be free when another
+/// takes it.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let from = (std::process::id() as usize).wrapping_mul(97);
+    for _ in 0..10_000 {
+        let port = 12_000 + u16::try_from((from + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000).unwrap();
+        let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok() && std::net::UdpSocket::bind(("127.0.0.1", port)).is_ok();
+        if is_free(port) {
+            return port;
+        }
+    }
+    panic!("no port is free")
 }
 
 /// A program that ends with the test.
@@ -41,7 +52,7 @@ impl Running {
     /// Starts it, and says where its log is where it does not come up.
     pub fn start(folder: &std::path::Path, name: &str, command: &mut Command) -> Self {
         let log = std::fs::File::create(folder.join(format!("{name}.log"))).unwrap();
-        let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
+        let child = command.current_dir(folder).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
         Running(child.unwrap_or_else(|why| panic!("{name} can't be started: {why}")))
     }
 
@@ -69,6 +80,8 @@ pub struct Wish {
     pub bad_nonces: u8,
     /// Another name server than the one that comes along.
     pub dns: Option<SocketAddr>,
+    /// Somebody stands in between.
+    pub between: bool,
 }
 
 /// The authority, its name server, and the ports where it visits domains.
@@ -80,6 +93,9 @@ pub struct Authority {
     pub tls_port: u16,
     /// The root that its own address is trusted by.
     pub ca_file: PathBuf,
+    /// The roots that visitors trust; see [`Authority::trust`].
+    pub trusted_roots: PathBuf,
+    pub between: Option<Between>,
     management: u16,
     listen: u16,
     roots: u16,
@@ -93,7 +109,7 @@ impl Authority {
     pub fn start(wish: Wish) -> Option<Self> {
         let folder = folder()?;
         let [listen, roots, management, names, http_port, tls_port] = std::array::from_fn(|_| free_port());
-        let ca_file = folder.join("ca.pem");
+        let (ca_file, trusted_roots) = (folder.join("ca.pem"), folder.join("trusted.pem"));
         own_certificate(&folder);
         let at = |port: u16| format!("127.0.0.1:{port}");
         let mut command = Command::new("pebble-challtestsrv");
@@ -114,6 +130,8 @@ impl Authority {
             http_port,
             tls_port,
             ca_file,
+            trusted_roots,
+            between: None,
             management,
             listen,
             roots,
@@ -122,6 +140,11 @@ impl Authority {
             _names: running,
         };
         authority.up();
+        if authority.wish.between {
+            let between = Between::start(&authority.folder, ([127, 0, 0, 1], listen).into());
+            authority.directory = format!("https://{}/dir", between.address);
+            authority.between = Some(between);
+        }
         Some(authority)
     }
 
@@ -146,6 +169,7 @@ impl Authority {
     pub fn configure(&self, config: &mut Config) {
         config.acme.directory = Some(self.directory.clone());
         config.acme.ca_file = Some(self.ca_file.clone());
+        config.acme.trusted_roots = Some(self.trusted_roots.clone());
         config.acme.settle_seconds = 0;
         config.acme.platform = false;
         config.domains.name_servers = vec![self.dns];
@@ -180,6 +204,11 @@ impl Authority {
     /// Lets everybody issue for it again.
     pub async fn anybody(&self, name: &str) {
         self.manage("clear-caa", json!({ "host": format!("{name}.") })).await;
+    }
+
+    /// Lets visitors trust the root that it has now, and no other.
+    pub async fn trust(&self) {
+        std::fs::write(&self.trusted_roots, self.root().await).unwrap();
     }
 
     /// The root of the certificates that it issues, in PEM.

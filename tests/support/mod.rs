@@ -3,6 +3,8 @@
 pub mod account;
 pub mod authenticator;
 pub mod authority;
+pub mod between;
+pub mod canary;
 pub mod client;
 pub mod factors;
 pub mod git_server;

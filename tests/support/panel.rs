@@ -14,10 +14,11 @@ use skypanel::{
         server::{converge, routes, task as queue},
     },
     doors,
-    edge::{Edge, EdgeConfig, Target},
+    edge::{Edge, EdgeConfig, Listener, Target},
     error::Result,
     id::{AppId, DeploymentId, Id, OrgId, ProviderId, UserId},
     mail::server::{bounces, task as post},
+    metrics::server::task as metrics,
     platform::{
         bearer,
         clock::{Clock, HeldClock, SystemClock},
@@ -137,6 +138,7 @@ impl TestPanel {
         let database = Arc::new(TestDatabase::empty().await);
         let mut config = Config { data_dir: database.dir.path().into(), database_url: Some(database.url.clone()), ..Config::default() };
         config.edge.listen = vec![([127, 0, 0, 1], 0).into()];
+        config.edge.listen_tls = Vec::new();
         config.edge.hold_seconds = 1;
         config.swarm.endpoint = "fake:".into();
         // The clock stands still, and so would every minute.
@@ -168,8 +170,9 @@ impl TestPanel {
         db.on_statement(move |statement| hears.hear(statement));
         let _ = rustls::crypto::ring::default_provider().install_default();
         let secrets = Secrets::open(&config.data_dir.join("master.key")).unwrap();
+        let listener = |tls: bool| move |address: &std::net::SocketAddr| Listener { tls, ..(*address).into() };
         let edge = EdgeConfig {
-            listen: config.edge.listen.iter().map(|address| (*address).into()).collect(),
+            listen: config.edge.listen.iter().map(listener(false)).chain(config.edge.listen_tls.iter().map(listener(true))).collect(),
             threads: 1,
             grace: Duration::ZERO,
             ..EdgeConfig::default()
@@ -377,6 +380,7 @@ impl TestPanel {
         did.push(routes::pass(panel).await.unwrap());
         did.push(post::pass(panel).await.unwrap());
         did.push(bounces::pass(panel).await.unwrap());
+        metrics::pass(panel).await.unwrap();
         did.iter().any(Option::is_some)
     }
 

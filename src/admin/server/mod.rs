@@ -2,6 +2,7 @@
 pub mod announcements;
 pub mod api;
 pub mod command;
+pub mod doctor;
 pub mod doors;
 pub mod flags;
 pub mod forms;

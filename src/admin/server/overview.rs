@@ -1,6 +1,7 @@
 //! The platform in figures.
 use crate::{
     admin::model::Overview,
+    agent::Standing,
     error::Result,
     platform::{
         ctx::Ctx,
@@ -34,5 +35,9 @@ pub async fn overview(ctx: &Ctx) -> Result<Overview> {
         deployments_today: today.clone().count(db).await.because(counting)?,
         failed_deployments_today: today.filter(deployment::Column::Phase.eq("failed")).count(db).await.because(counting)?,
         mails_waiting: mail::Entity::find().filter(mail::Column::Status.eq("queued")).count(db).await.because(counting)?,
+        walls: match ctx.panel.walls.standing() {
+            Standing::Down(why) => Some(why),
+            _ => None,
+        },
     })
 }

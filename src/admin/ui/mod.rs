@@ -14,7 +14,7 @@ pub use user::AdminUserPage;
 use crate::{
     admin::fns::read_overview,
     audit::{model::Activity, ui::Lines},
-    kit::{AdminTabs, Card, Fact, KeyValue, Page, PageTitle, TextLink, load},
+    kit::{AdminTabs, Card, Fact, KeyValue, Notice, Page, PageTitle, TextLink, Tone, load},
 };
 use leptos::prelude::*;
 
@@ -27,6 +27,12 @@ pub fn AdminOverview() -> impl IntoView {
             <Page>
                 <PageTitle title="Admin"/>
                 <AdminTabs current="/admin"/>
+                {it.walls.map(|why| view! {
+                    <Notice tone=Tone::Bad>
+                        "The walls of this machine are down: containers may reach it and each other, and it takes no new ones until they stand. "
+                        {why} " `skypanel admin doctor` says more."
+                    </Notice>
+                })}
                 <Card title="Now">
                     <KeyValue across=true>
                         <Fact name="Users">

@@ -18,18 +18,22 @@ pub enum Tab {
     Overview,
     Deployments,
     Logs,
+    Metrics,
     Environment,
     Domains,
+    Routing,
     Settings,
 }
 
 impl Tab {
-    const ALL: [(Tab, &str, &str); 6] = [
+    const ALL: [(Tab, &str, &str); 8] = [
         (Tab::Overview, "Overview", ""),
         (Tab::Deployments, "Deployments", "/deployments"),
         (Tab::Logs, "Logs", "/logs"),
+        (Tab::Metrics, "Metrics", "/metrics"),
         (Tab::Environment, "Environment", "/environment"),
         (Tab::Domains, "Domains", "/domains"),
+        (Tab::Routing, "Routing", "/routing"),
         (Tab::Settings, "Settings", "/settings"),
     ];
 

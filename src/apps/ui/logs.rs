@@ -38,6 +38,7 @@ pub fn Logs() -> impl IntoView {
         let live = app.live_deployment_id.is_some();
         view! {
             <AppFrame app=app tab=Tab::Logs wide=true>
+                <LogSources id=state.application.id.clone() is_access=false/>
                 {match live {
                     true => view! { <Viewer state=state page=page search=search replica=replica/> }.into_any(),
                     false => view! {
@@ -49,6 +50,29 @@ pub fn Logs() -> impl IntoView {
             </AppFrame>
         }
     })
+}
+
+/// The two logs of an application: what it writes, and who asked it for what.
+#[component]
+pub fn LogSources(
+    /// The application.
+    id: AppId,
+    /// Whether it is the access log that is shown.
+    is_access: bool,
+) -> impl IntoView {
+    let base = format!("/applications/{id}/logs");
+    let links = [("Runtime logs", base.clone(), !is_access), ("Access log", format!("{base}/access"), is_access)].map(|(name, href, is_here)| {
+        let here = is_here.then_some("page");
+        view! {
+            <a
+                href=href aria-current=here data-control
+                class="inline-flex h-7 items-center rounded-control px-2.5 text-small text-muted hover:bg-hover hover:text-text aria-[current]:bg-press aria-[current]:font-medium aria-[current]:text-text"
+            >
+                {name}
+            </a>
+        }
+    });
+    view! { <nav aria-label="Which log" class="flex gap-1 self-start rounded-card border border-line bg-surface p-1">{links}</nav> }
 }
 
 #[component]

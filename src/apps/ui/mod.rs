@@ -13,7 +13,7 @@ pub use environment::{Environment, NeedsDeploy};
 pub use frame::{AppFrame, Tab, app_param};
 pub use list::Applications;
 pub use live::{Copies, KeepFresh};
-pub use logs::Logs;
+pub use logs::{LogSources, Logs};
 pub use settings::Settings;
 
 use crate::{apps::model::AppStatus, id::AppId, kit::Tone};

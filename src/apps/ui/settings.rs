@@ -12,16 +12,20 @@ use crate::{
     kit::{Card, ConfirmByName, DangerZone, Form, SubmitButton, load},
     rights::Action,
 };
-use leptos::prelude::*;
+use leptos::{children::ViewFnOnce, prelude::*};
 
-/// The settings.
+/// The settings. Features above this one bring their own sections.
 #[component]
-pub fn Settings() -> impl IntoView {
-    load(async move { read_application(app_param()?).await }, |app| {
+pub fn Settings(
+    /// What stands between the settings and the end.
+    #[prop(optional, into)]
+    more: ViewFnOnce,
+) -> impl IntoView {
+    load(async move { read_application(app_param()?).await }, move |app| {
         view! {
             <AppFrame app=app.clone() tab=Tab::Settings>
                 <NeedsDeploy app=app.clone()/>
-                <div class="flex max-w-[720px] flex-col gap-6"><Change app=app.clone()/> <End app=app/></div>
+                <div class="flex max-w-[720px] flex-col gap-6"><Change app=app.clone()/> {more.run()} <End app=app/></div>
             </AppFrame>
         }
     })

@@ -1,8 +1,8 @@
 //! The API's door to deployments.
 use crate::{
     deployments::{
-        model::{DeployRequest, Deployment, LogLine},
-        server::{service, watch},
+        model::{DeployRequest, Deployment, LogLine, Rollout, RolloutInput},
+        server::{canary::service as canaries, service, watch},
     },
     error::{Error, Thing},
     id::{AppId, DeploymentId},
@@ -33,6 +33,9 @@ pub fn router() -> OpenApiRouter {
         .routes(routes!(logs))
         .routes(routes!(rollback))
         .routes(routes!(cancel))
+        .routes(routes!(promote))
+        .routes(routes!(rollback_now))
+        .routes(routes!(rollout, set_rollout))
 }
 
 /// Whether to hold the answer.
@@ -179,4 +182,38 @@ async fn cancel(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> 
     may_wait_beside(&ctx, &id, asked.wait).await?;
     let ended = service::cancel(&ctx, &id).await?;
     follow(&ctx, ended, asked.wait).await
+}
+
+/// Ends a canary well: all visitors get the new release now, whatever its numbers say.
+#[utoipa::path(post, path = "/api/paas/deployments/{id}/promote", tag = "Deployments", params(("id" = String, Path), Wait),
+    responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
+async fn promote(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
+    let id = named(&id, Thing::Deployment)?;
+    may_wait_beside(&ctx, &id, asked.wait).await?;
+    let decided = canaries::promote(&ctx, &id).await?;
+    follow(&ctx, decided, asked.wait).await
+}
+
+/// Ends a canary at once: all visitors get the release before again, and the deployment fails.
+#[utoipa::path(post, path = "/api/paas/deployments/{id}/rollback-now", tag = "Deployments", params(("id" = String, Path), Wait),
+    responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
+async fn rollback_now(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
+    let id = named(&id, Thing::Deployment)?;
+    may_wait_beside(&ctx, &id, asked.wait).await?;
+    let decided = canaries::roll_back_now(&ctx, &id).await?;
+    follow(&ctx, decided, asked.wait).await
+}
+
+/// How new releases of an application come before visitors.
+#[utoipa::path(get, path = "/api/paas/applications/{id}/rollout", tag = "Deployments", params(("id" = String, Path)),
+    responses((status = 200, description = "The strategy and the settings of canaries", body = Success<Rollout>)))]
+async fn rollout(ctx: Ctx, Path(id): Path<String>) -> Answer<Rollout> {
+    ok(canaries::rollout(&ctx, &named(&id, Thing::Application)?).await?)
+}
+
+/// Changes how new releases come before visitors, from the next deployment on. What is left out stays.
+#[utoipa::path(put, path = "/api/paas/applications/{id}/rollout", tag = "Deployments", params(("id" = String, Path)),
+    request_body = RolloutInput, responses((status = 200, description = "The strategy and the settings as they are now", body = Success<Rollout>)))]
+async fn set_rollout(ctx: Ctx, Path(id): Path<String>, Input(input): Input<RolloutInput>) -> Answer<Rollout> {
+    ok(canaries::set_rollout(&ctx, &named(&id, Thing::Application)?, &input).await?)
 }

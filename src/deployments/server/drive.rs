@@ -5,8 +5,9 @@ use crate::{
     apps::server::view::service_name,
     clusters::server::service as clusters,
     deployments::{
-        model::{Dossier, Failure, Phase},
+        model::{CanarySettings, Dossier, Failure, Outcome, Phase},
         server::{
+            canary::task as canary,
             dossier,
             failure::Reason,
             log::Log,
@@ -73,6 +74,8 @@ pub struct Drive {
     pub app: application::Model,
     pub cluster: cluster::Model,
     pub log: Log,
+    /// How it shall be tried on a part of the visitors, where it shall.
+    pub canary: Option<CanarySettings>,
 }
 
 /// Walks a deployment that was claimed until it is final, or until the lease is lost.
@@ -97,7 +100,8 @@ async fn begin(panel: &Arc<Panel>, id: &DeploymentId) -> Result<Option<Drive>> {
     if view::phase(&row)?.is_active() {
         log.line(view::phase(&row)?, "The panel was started again; this phase goes on.");
     }
-    Ok(Some(Drive { panel: panel.clone(), swarm, row, app, cluster, log }))
+    let canary = canary::planned(panel, id).await?;
+    Ok(Some(Drive { panel: panel.clone(), swarm, row, app, cluster, log, canary }))
 }
 
 impl Drive {
@@ -183,6 +187,7 @@ impl Drive {
             // The step itself gives up a moment before, and knows why.
             Phase::Starting => start + Duration::from_secs(5),
             Phase::Probing => start + stable,
+            Phase::Canary => self.canary.as_ref().map_or(phase.deadline(), CanarySettings::deadline),
             Phase::Draining => Duration::from_secs(self.panel.config.deploy.drain_seconds) + phase.deadline(),
             phase => phase.deadline(),
         }
@@ -200,7 +205,9 @@ impl Drive {
             }
         };
         let watch = async {
-            let mut ticks = tokio::time::interval(Duration::from_millis(250));
+            // A canary may take hours, and there may be many.
+            let often = Duration::from_millis(if phase == Phase::Canary { 1_000 } else { 250 });
+            let mut ticks = tokio::time::interval(often);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             let mut last_beat = tokio::time::Instant::now();
             loop {
@@ -282,6 +289,7 @@ impl Drive {
             }
         }
         self.log.line(phase, &format!("Failed: {}", reason.sentence));
+        canary::withdraw(self, Outcome::Failed, Some(&reason)).await?;
         let dossier = match tokio::time::timeout(Duration::from_secs(10), dossier::gather(self, given.clone())).await {
             Ok(dossier) => dossier,
             Err(_) => given,
@@ -293,8 +301,15 @@ impl Drive {
 
     async fn cancel(&mut self) -> Result<(), Halt> {
         self.say("Cancelled.");
-        self.clean_up().await;
+        self.take_away(Outcome::Cancelled).await?;
         self.advance(Phase::Cancelled, None).await
+    }
+
+    /// Gives visitors back to the release before, where some saw this one, and only then removes what was made.
+    pub async fn take_away(&mut self, outcome: Outcome) -> Result<(), Halt> {
+        canary::withdraw(self, outcome, None).await?;
+        self.clean_up().await;
+        Ok(())
     }
 
     /// Removes what this deployment made and nobody sees. What can't be removed now is removed by the converge loop.

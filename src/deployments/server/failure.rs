@@ -20,6 +20,23 @@ impl Reason {
     }
 }
 
+/// The code of a failure that was written down before it was told.
+pub fn known_code(code: &str) -> &'static str {
+    const CODES: [&str; 10] = [
+        "canary_worse",
+        "canary_unproven",
+        "canary_taken_back",
+        "canary_undecided",
+        "exited",
+        "killed",
+        "out_of_memory",
+        "start_failed",
+        "swarm_unreachable",
+        "internal",
+    ];
+    CODES.into_iter().find(|it| *it == code).unwrap_or("canary_failed")
+}
+
 /// A build that brought no image.
 pub fn build(failure: &BuildFailure, dockerfile: &str, memory: Bytes) -> Reason {
     match failure {

@@ -1,6 +1,8 @@
-//! Deployments on the server: the queue and its leases ([`task`]), the walk through the phases ([`drive`], [`steps`]), and the loops that
+//! Deployments on the server: the queue and its leases ([`task`]), the walk through the phases ([`drive`], [`steps`],
+//! [`canary`]), and the loops that
 //! keep what is live as it should be ([`converge`], [`routes`], [`garbage`]).
 pub mod api;
+pub mod canary;
 pub mod converge;
 pub mod dossier;
 pub mod drive;

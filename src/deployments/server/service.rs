@@ -6,8 +6,8 @@ use crate::{
     },
     audit::server::service::record,
     deployments::{
-        model::{DeployRequest, Deployment, Kind, LogLine, Phase, check_commit},
-        server::view,
+        model::{CanarySettings, DeployRequest, Deployment, Kind, LogLine, Phase, Strategy, check_commit},
+        server::{canary::service as canaries, view},
     },
     error::{Error, Fields, Result, Thing},
     id::{AppId, DeploymentId},
@@ -38,6 +38,7 @@ pub async fn deploy(ctx: &Ctx, id: &AppId, request: &DeployRequest) -> Result<De
     let mut fields = Fields::default();
     let commit = request.commit_hash.as_ref().and_then(|text| fields.take("commit_hash", check_commit(text.trim())));
     let branch = request.branch.as_ref().and_then(|text| fields.take("branch", text.trim().parse::<Branch>()));
+    let strategy = request.strategy.as_ref().and_then(|text| fields.take("strategy", text.parse::<Strategy>()));
     if matches!(settings.source, Source::Image { .. }) && (commit.is_some() || branch.is_some()) {
         fields.refuse("commit_hash", "This application is made from an image; it has no commits or branches.");
     }
@@ -46,7 +47,8 @@ pub async fn deploy(ctx: &Ctx, id: &AppId, request: &DeployRequest) -> Result<De
         Source::Git { branch: own, .. } => Some(branch.map_or_else(|| own.to_string(), |branch| branch.to_string())),
         Source::Image { .. } => None,
     };
-    let new = New { request: request.clone(), commit, branch, ..New::of(Kind::Deploy, &app) };
+    let canary = canaries::wanted(ctx, &app, Kind::Deploy, strategy).await?;
+    let new = New { request: request.clone(), commit, branch, canary, ..New::of(Kind::Deploy, &app) };
     enqueue(ctx, &app, new).await
 }
 
@@ -56,8 +58,9 @@ pub async fn configure(ctx: &Ctx, id: &AppId) -> Result<Deployment> {
     let release = live_release(ctx, &app).await?;
     let image = (release.image, release.port);
     let source = (release.commit_hash, release.commit_subject, release.branch);
-    enqueue(ctx, &app, New { image: Some(image), subject: source.1, commit: source.0, branch: source.2, ..New::of(Kind::Configure, &app) })
-        .await
+    let canary = canaries::wanted(ctx, &app, Kind::Configure, None).await?;
+    let new = New { image: Some(image), subject: source.1, commit: source.0, branch: source.2, canary, ..New::of(Kind::Configure, &app) };
+    enqueue(ctx, &app, new).await
 }
 
 /// Asks for the live release in fresh containers, the old ones serving until the new ones do.
@@ -109,6 +112,7 @@ struct New {
     branch: Option<String>,
     commit: Option<String>,
     subject: Option<String>,
+    canary: Option<CanarySettings>,
 }
 
 impl New {
@@ -123,6 +127,7 @@ impl New {
             branch: None,
             commit: None,
             subject: None,
+            canary: None,
         }
     }
 
@@ -179,7 +184,11 @@ async fn enqueue(ctx: &Ctx, app: &Granted<application::Model>, new: New) -> Resu
                 done => done.because("making a deployment")?,
             };
             enter(tx, &id, Phase::Queued, now).await?;
-            record(tx, ctx, "deployment.requested", &id, json!({ "application": app.id, "kind": new.kind })).await
+            let strategy = if new.canary.is_some() { Strategy::Canary } else { Strategy::BlueGreen };
+            if let Some(canary) = &new.canary {
+                canaries::plan(tx, &app.id, &id, canary).await?;
+            }
+            record(tx, ctx, "deployment.requested", &id, json!({ "application": app.id, "kind": new.kind, "strategy": strategy })).await
         })
         .await?;
     panel.wake.deploy.notify_one();
@@ -261,7 +270,7 @@ pub async fn get(ctx: &Ctx, id: &DeploymentId) -> Result<Deployment> {
 }
 
 /// The same for whoever may do `deed`: she is told what came of it, also where she may not look otherwise.
-async fn shown(ctx: &Ctx, id: &DeploymentId, deed: Action) -> Result<Deployment> {
+pub async fn shown(ctx: &Ctx, id: &DeploymentId, deed: Action) -> Result<Deployment> {
     let row = ctx.deployment(id).to(deed).await?;
     let app =
         application::Entity::find_by_id(row.application_id.clone()).one(ctx.panel.db.read()).await.because("looking up an application")?;

@@ -5,6 +5,7 @@ use crate::{
     deployments::{
         model::{Dossier, Phase, ProbeReport},
         server::{
+            canary::task as canary,
             drive::{Drive, Halt},
             failure::{self, Reason},
             spec, steps,
@@ -112,7 +113,7 @@ pub async fn probe(drive: &mut Drive) -> Result<Phase, Halt> {
             _ => {}
         }
         if well_since.is_some_and(|since| since.elapsed() >= window) {
-            return Ok(Phase::Switching);
+            return Ok(canary::after_probing(drive).await?);
         }
         if well_since.is_none() && began.elapsed() >= patience {
             let listening = match up.first() {

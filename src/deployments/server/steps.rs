@@ -8,11 +8,13 @@ use crate::{
     deployments::{
         model::{DeployRequest, Kind, Phase},
         server::{
+            canary::task as canary,
             drive::{Drive, Halt},
             failure::{self, Reason},
             routes, spec, start, view,
         },
     },
+    edges::server::service as edges,
     error::{Error, Result, Thing},
     git::{self, AddressPolicy, CloneSpec},
     id::{DeploymentId, Id, ReleaseId},
@@ -49,6 +51,7 @@ pub async fn step(drive: &mut Drive, phase: Phase) -> Result<Phase, Halt> {
         Phase::Releasing => release(drive).await,
         Phase::Starting => start::start(drive).await,
         Phase::Probing => start::probe(drive).await,
+        Phase::Canary => canary::canary(drive).await,
         Phase::Switching => switch(drive).await,
         Phase::Draining => drain(drive).await,
         Phase::Live | Phase::Failed | Phase::Cancelled | Phase::Superseded => {
@@ -68,6 +71,10 @@ pub fn timed_out(phase: Phase) -> Reason {
         Phase::Starting => {
             Reason::new("start_timeout", "The application did not start in time. Look at the image’s size and the start command.")
         }
+        Phase::Canary => Reason::new(
+            "canary_undecided",
+            "There were never enough requests for a judgement, and nobody decided in time. Promote the next one by hand, or let fewer requests suffice.",
+        ),
         _ => Reason::new("timeout", format!("The phase “{what}” took too long. Deploy again.")),
     }
 }
@@ -338,22 +345,26 @@ pub async fn its_release(drive: &Drive) -> Result<release::Model> {
     found.ok_or(Error::NotFound(Thing::Release))
 }
 
+/// Looks at the swarm: the edge must know the new tasks before it is sent to them.
+pub async fn see(drive: &Drive) -> Result<(), Halt> {
+    observe::pass(&drive.panel).await?;
+    let (observed, provider) = (drive.panel.observed.load(), &drive.cluster.provider_id);
+    let tasks = observed.tasks(provider, &drive.service());
+    if running(tasks).any(|task| task.address.is_some()) {
+        return Ok(());
+    }
+    if observed.reachable(provider) && drive.panel.now().since(drive.row.phase_at) > UNSEEN {
+        let why = "The replicas ended before visitors could be led to them. The last lines of their log tell why.";
+        return Err(Reason::new("exited", why).into());
+    }
+    Err(Halt::Passing("the new tasks are not seen".into()))
+}
+
 /// Puts the release in front of visitors: one row, then the edge. Once the row is written there is no way back but a rollback.
 async fn switch(drive: &mut Drive) -> Result<Phase, Halt> {
-    // The edge must know the new tasks before it is sent to them.
-    observe::pass(&drive.panel).await?;
-    let (seen, reachable) = {
-        let (observed, provider) = (drive.panel.observed.load(), &drive.cluster.provider_id);
-        let running = running(observed.tasks(provider, &drive.service()));
-        (running.filter(|task| task.address.is_some()).count(), observed.reachable(provider))
-    };
-    let is_live = drive.app.live_deployment_id.as_ref() == Some(&drive.row.id);
-    if seen == 0 && !is_live {
-        if reachable && drive.panel.now().since(drive.row.phase_at) > UNSEEN {
-            let why = "The replicas ended before visitors could be led to them. The last lines of their log tell why.";
-            return Err(Reason::new("exited", why).into());
-        }
-        return Err(Halt::Passing("the new tasks are not seen".into()));
+    let is_seen = see(drive).await;
+    if drive.app.live_deployment_id.as_ref() != Some(&drive.row.id) {
+        is_seen?;
     }
     let Some(previous) = put_live(drive).await? else {
         // Deleted meanwhile: nobody sees it, and the converge loop removes what was made.
@@ -397,6 +408,7 @@ async fn put_live(drive: &Drive) -> Result<Option<Option<DeploymentId>>> {
                 ..Default::default()
             };
             change.update(tx).await.because("switching an application")?;
+            canary::landed(tx, &id).await?;
             Ok(Some(app.live_deployment_id))
         })
         .await
@@ -406,21 +418,7 @@ async fn put_live(drive: &Drive) -> Result<Option<Option<DeploymentId>>> {
 async fn drain(drive: &mut Drive) -> Result<Phase, Halt> {
     let Some(previous) = drive.row.previous_deployment_id.clone() else { return Ok(Phase::Live) };
     let service = crate::apps::server::view::service_name(&previous);
-    if let Some(edge) = &drive.panel.edge {
-        let most = Duration::from_secs(drive.panel.config.deploy.drain_seconds);
-        let since = tokio::time::Instant::now();
-        loop {
-            let open = edge.in_flight_of_release(previous.as_str());
-            if open == 0 {
-                break;
-            }
-            if since.elapsed() >= most {
-                drive.say(&format!("{open} requests at the old release did not end in time and are cut off."));
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
+    let_end(drive, &previous, "the old release").await?;
     match drive.swarm.remove(&service).await {
         // A refusal to remove must not make a release that visitors see look dead; the converge loop comes again.
         Err(SwarmError::Refused(why)) => tracing::warn!(deployment.id = %drive.row.id, "removing the old release: {why}"),
@@ -428,6 +426,26 @@ async fn drain(drive: &mut Drive) -> Result<Phase, Halt> {
     }
     drive.say("The old release is removed.");
     Ok(Phase::Live)
+}
+
+/// Waits until a release that gets no requests any more has answered those that it has, at every edge; as long as the drain may take.
+pub async fn let_end(drive: &Drive, release: &DeploymentId, called: &str) -> Result<()> {
+    let most = Duration::from_secs(drive.panel.config.deploy.drain_seconds);
+    let since = tokio::time::Instant::now();
+    loop {
+        let here = drive.panel.edge.as_ref().map_or(0, |edge| edge.in_flight_of_release(release.as_str()));
+        let (elsewhere, uninformed) = edges::draining(&drive.panel, release.as_str()).await?;
+        let open = here as u64 + elsewhere;
+        if open == 0 && uninformed == 0 {
+            return Ok(());
+        }
+        if since.elapsed() >= most {
+            let late = if uninformed > 0 { format!(" {uninformed} edges did not get the new routes.") } else { String::new() };
+            drive.say(&format!("{open} requests at {called} did not end in time and are cut off.{late}"));
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Whether the phase of a deployment is one in which its service may exist.

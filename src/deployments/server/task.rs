@@ -34,8 +34,8 @@ impl Hands {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
-    fn count(&self) -> usize {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner).len()
+    fn has(&self, id: &DeploymentId) -> bool {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 }
 
@@ -86,9 +86,6 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
 
 /// Takes the oldest deployment that nobody holds and whose application has none under way.
 async fn claim(panel: &Panel, hands: &Hands) -> Result<Option<DeploymentId>> {
-    if hands.count() >= panel.config.deploy.concurrent {
-        return Ok(None);
-    }
     let now = panel.db.now().await?;
     let free = Condition::any().add(deployment::Column::LeaseUntil.is_null()).add(deployment::Column::LeaseUntil.lte(now));
     let rows: Vec<(DeploymentId, crate::id::AppId, String, bool)> = deployment::Entity::find()
@@ -103,8 +100,12 @@ async fn claim(panel: &Panel, hands: &Hands) -> Result<Option<DeploymentId>> {
         .await
         .because("looking at the queue")?;
     let under_way: HashSet<_> = rows.iter().filter(|row| row.2 != Phase::Queued.name()).map(|row| row.1.clone()).collect();
+    // A canary takes hours and no strength: nobody else's deployment waits for it.
+    let is_canary = |phase: &str| phase == Phase::Canary.name();
+    let at_work = rows.iter().filter(|row| !is_canary(&row.2) && hands.has(&row.0)).count();
+    let is_full = at_work >= panel.config.deploy.concurrent;
     for (id, app, phase, free) in rows {
-        let waits = phase == Phase::Queued.name() && under_way.contains(&app);
+        let waits = phase == Phase::Queued.name() && under_way.contains(&app) || is_full && !is_canary(&phase);
         if !free || waits || !hands.take(&id) {
             continue;
         }

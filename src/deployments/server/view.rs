@@ -1,6 +1,9 @@
 //! How rows become the deployments that members see.
 use crate::{
-    deployments::model::{Deployment, Dossier, Failure, Kind, Phase, PhaseTime},
+    deployments::{
+        model::{Deployment, Dossier, Failure, Kind, Phase, PhaseTime, Strategy},
+        server::canary::view as canaries,
+    },
     error::Result,
     id::{DeploymentId, ReleaseId},
     platform::{
@@ -34,7 +37,13 @@ pub async fn views(panel: &Panel, app: &application::Model, rows: Vec<deployment
         .await
         .because("looking up releases")?;
     let releases: HashMap<ReleaseId, (i64, bool)> = releases.into_iter().map(|(id, number, kept)| (id, (number, kept))).collect();
-    rows.into_iter().map(|row| one(app, row, &releases)).collect()
+    let canaries = canaries::which(panel, rows.iter().map(|row| row.id.clone()).collect()).await?;
+    rows.into_iter()
+        .map(|row| {
+            let strategy = if canaries.contains(&row.id) { Strategy::Canary } else { Strategy::BlueGreen };
+            one(app, row, strategy, &releases)
+        })
+        .collect()
 }
 
 /// One deployment with its phases and, where it failed, its dossier.
@@ -48,6 +57,9 @@ pub async fn view(panel: &Panel, app: &application::Model, row: deployment::Mode
     deployment.phases =
         phases.into_iter().zip(ends).map(|((phase, started_at), finished_at)| PhaseTime { phase, started_at, finished_at }).collect();
     deployment.dossier = dossier;
+    if deployment.strategy == Strategy::Canary {
+        deployment.canary = canaries::view(panel, &deployment.id).await?;
+    }
     Ok(deployment)
 }
 
@@ -62,7 +74,12 @@ async fn phases(panel: &Panel, id: &DeploymentId) -> Result<Vec<(Phase, crate::u
     Ok(phases)
 }
 
-fn one(app: &application::Model, row: deployment::Model, releases: &HashMap<ReleaseId, (i64, bool)>) -> Result<Deployment> {
+fn one(
+    app: &application::Model,
+    row: deployment::Model,
+    strategy: Strategy,
+    releases: &HashMap<ReleaseId, (i64, bool)>,
+) -> Result<Deployment> {
     let (phase, kind) = (phase(&row)?, kind(&row)?);
     let failure: Option<Failure> = row.failure.as_deref().map(serde_json::from_str).transpose().because("reading a failure")?;
     let release = row.release_id.as_ref().and_then(|id| releases.get(id));
@@ -75,6 +92,7 @@ fn one(app: &application::Model, row: deployment::Model, releases: &HashMap<Rele
         application_id: row.application_id,
         number: row.number,
         kind,
+        strategy,
         phase,
         branch: row.branch,
         commit_hash: row.commit_hash,
@@ -86,6 +104,7 @@ fn one(app: &application::Model, row: deployment::Model, releases: &HashMap<Rele
         created_at: row.created_at,
         finished_at: row.finished_at,
         phases: Vec::new(),
+        canary: None,
         dossier: None,
     })
 }

@@ -5,6 +5,7 @@ use crate::{
         fns::{read_deployment, read_deployment_log},
         model::{Deployment, Kind, LogLine, Phase},
         ui::{
+            canary::CanaryCard,
             dossier::{Evidence, Reason},
             progress::{DeploymentStatus, FollowDeployment, LIST, Phases, row},
             short, subject,
@@ -57,6 +58,7 @@ pub fn DeploymentPage() -> impl IntoView {
             <Page>
                 <Head deployment=deployment.clone() app=app.clone() url=url.clone()/>
                 {failure.map(|failure| view! { <Reason failure=failure still_serving=serving/> })}
+                <CanaryCard deployment=deployment.clone() url=url.clone()/>
                 // On a phone: the phases, the log, the details.
                 <div class="grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_280px] lg:grid-rows-[auto_1fr]">
                     <div class="flex min-w-0 flex-col gap-6 lg:col-start-2"><Progress deployment=deployment.clone() url=url.clone() app=app/></div>
@@ -102,6 +104,10 @@ fn Head(deployment: Deployment, app: Option<Application>, url: String) -> impl I
 #[component]
 fn Actions(deployment: Deployment) -> impl IntoView {
     let (id, app_id) = (deployment.id.to_string(), deployment.application_id.to_string());
+    // What can be decided about a canary stands beside its numbers.
+    if deployment.phase == Phase::Canary {
+        return ().into_any();
+    }
     if deployment.phase.can_cancel() {
         return (!deployment.cancelling)
             .then(|| {
@@ -175,5 +181,5 @@ fn Details(deployment: Deployment) -> impl IntoView {
 
 /// A deployment without its evidence: what the island needs to begin.
 fn slim(deployment: Deployment) -> Deployment {
-    Deployment { dossier: None, failure: None, ..deployment }
+    Deployment { dossier: None, failure: None, canary: None, ..deployment }
 }

@@ -1,14 +1,17 @@
 //! The pages of deployments, and those of an application that tell of its deployments.
+mod canary;
 mod deployment;
 mod dossier;
 mod history;
 mod overview;
 mod progress;
+mod rollout;
 mod table;
 
 pub use deployment::DeploymentPage;
 pub use history::History;
 pub use overview::Overview;
+pub use rollout::SettingsPage;
 
 use crate::{
     deployments::model::{Deployment, Phase},

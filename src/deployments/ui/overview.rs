@@ -5,21 +5,36 @@ use crate::{
         model::{AppState, AppStatus, Application, Source},
         ui::{AppFrame, Copies, KeepFresh, NeedsDeploy, Tab, app_param, events_url},
     },
-    deployments::{fns::read_deployments, model::Deployment, ui::table::Deployments},
+    deployments::{
+        fns::{read_deployment, read_deployments},
+        model::{Deployment, MAX_LOG_LINES, Strategy},
+        ui::{canary::CanaryCard, table::Deployments},
+    },
     id::DeploymentId,
     kit::{Ask, Card, Fact, Field, Form, Icon, KeyValue, LinkButton, Look, Notice, Now, SubmitButton, TextLink, Time, Tone, load},
     rights::Action,
+    routing::{fns::read_maintenance, ui::InMaintenance},
 };
-use leptos::prelude::*;
+use leptos::{children::ViewFnOnce, prelude::*};
 
 /// The page.
 #[component]
-pub fn Overview() -> impl IntoView {
+pub fn Overview(
+    /// What later features say of the application, below its replicas.
+    #[prop(optional, into)]
+    more: ViewFnOnce,
+) -> impl IntoView {
     let both = async move {
         let id = app_param()?;
-        Ok((read_state(id.clone()).await?, read_deployments(id, 1, 5).await?.0))
+        let (state, deployments) = (read_state(id.clone()).await?, read_deployments(id.clone(), 1, 5).await?.0);
+        let active = state.application.active_deployment_id.as_ref();
+        let canary = match deployments.iter().find(|it| Some(&it.id) == active && it.strategy == Strategy::Canary) {
+            Some(it) => Some(read_deployment(it.id.clone()).await?),
+            None => None,
+        };
+        Ok((state, deployments, canary, read_maintenance(id).await?))
     };
-    load(both, |(state, deployments)| {
+    load(both, move |(state, deployments, canary, in_maintenance)| {
         let app = state.application.clone();
         let (url, live, active) = (events_url(&app.id), app.live_deployment_id.clone(), app.active_deployment_id.clone());
         let (switched, facts) = (app.clone(), app.clone());
@@ -28,10 +43,16 @@ pub fn Overview() -> impl IntoView {
             <AppFrame app=app.clone() tab=Tab::Overview actions=actions>
                 <KeepFresh url=url live=live active=active.clone()/>
                 <UnderWay active=active/>
+                <InMaintenance id=facts.id.clone() is_on=in_maintenance/>
+                {canary.map(|it| {
+                    let url = stream_without_lines(&it.id);
+                    view! { <CanaryCard deployment=it url=url/> }
+                })}
                 <NeedsDeploy app=app.clone()/>
                 <div class="grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_320px]">
                     <div class="flex min-w-0 flex-col gap-6">
                         <Running state=state/>
+                        {more.run()}
                         <Latest app=app deployments=deployments/>
                     </div>
                     <Facts app=facts/>
@@ -39,6 +60,11 @@ pub fn Overview() -> impl IntoView {
             </AppFrame>
         }
     })
+}
+
+/// The stream of a deployment, past every line that its log can have.
+fn stream_without_lines(id: &DeploymentId) -> String {
+    format!("/api/paas/deployments/{id}/logs?follow=true&after={MAX_LOG_LINES}")
 }
 
 #[component]

@@ -1,7 +1,7 @@
 //! What is alive on a deployment's page: its status, its phases with their times, and its log. One stream feeds all three.
 use crate::{
     deployments::{
-        model::{Deployment, LogLine, Phase, PhaseTime},
+        model::{Deployment, LogLine, Phase, PhaseTime, Strategy},
         ui::standing,
     },
     kit::{
@@ -67,6 +67,7 @@ pub fn Phases(
     now: Timestamp,
 ) -> impl IntoView {
     let kind_builds = deployment.commit_hash.is_some() || deployment.branch.is_some();
+    let is_canary = deployment.strategy == Strategy::Canary;
     let (now_seen, set_seen) = signal(seen(deployment));
     let clock = ticking(now);
     if !url.is_empty() {
@@ -74,7 +75,7 @@ pub fn Phases(
     }
     let rows = move || {
         let (phase, _, _, phases) = now_seen.get();
-        steps(phase, &phases, kind_builds).into_iter().map(|step| view! { <StepRow step=step clock=clock/> }).collect_view()
+        steps(phase, &phases, kind_builds, is_canary).into_iter().map(|step| view! { <StepRow step=step clock=clock/> }).collect_view()
     };
     view! { <ol class="flex flex-col gap-0.5" aria-label="Phases">{rows}</ol> }
 }
@@ -87,7 +88,7 @@ struct Step {
 }
 
 /// What was passed, what runs, and what is still to come.
-fn steps(now: Phase, phases: &[PhaseTime], builds: bool) -> Vec<Step> {
+fn steps(now: Phase, phases: &[PhaseTime], builds: bool, is_canary: bool) -> Vec<Step> {
     let passed = phases.iter().map(|it| {
         let is_last = it.phase == now;
         let tone = match it.phase {
@@ -103,6 +104,7 @@ fn steps(now: Phase, phases: &[PhaseTime], builds: bool) -> Vec<Step> {
         .into_iter()
         .filter(|phase| !now.is_final() && *phase > now && *phase <= Phase::Live)
         // Only some deployments build, and only some swarms need a push: these are told when they come.
+        .filter(|phase| is_canary || *phase != Phase::Canary)
         .filter(|phase| *phase != Phase::Pushing && (builds || *phase != Phase::Building))
         .map(|phase| Step { phase, tone: Tone::Idle, time: None });
     passed.chain(coming).collect()

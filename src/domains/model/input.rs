@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Adds a domain to an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "application_id": "app_01jd0000000000000000000000", "domain": "shop.example.com", "with_counterpart": true }))]
 pub struct CreateDomain {
     pub application_id: String,
     /// In any script; `*.example.com` with the DNS method alone.
@@ -72,6 +73,7 @@ impl CreateDomain {
 /// Changes a domain; what is left out stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "redirect_to_primary": true }))]
 pub struct UpdateDomain {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_method: Option<String>,
@@ -87,6 +89,7 @@ pub struct UpdateDomain {
 /// What shall become of a domain's certificate: another method, another attempt now, or one of the customer's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "method": "http" }))]
 pub struct ChangeCertificate {
     /// `http`, `tls` or `dns`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,7 @@
 //! The API's door to domains.
 use crate::{
     domains::{
-        model::{ChangeCertificate, CreateDomain, Domain, UpdateDomain},
+        model::{ChangeCertificate, CreateDomain, Domain, OwnCertificate, UpdateDomain},
         server::service,
     },
     error::{Result, Thing},
@@ -24,6 +24,7 @@ pub fn router() -> OpenApiRouter {
         .routes(routes!(get, update, delete))
         .routes(routes!(verify))
         .routes(routes!(certify, uncertify))
+        .routes(routes!(own_certificates))
 }
 
 fn domain_id(text: &str) -> Result<DomainId> {
@@ -73,6 +74,15 @@ struct Page {
 async fn list_of_application(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Page>) -> Result<Json<List<Domain>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let (data, pagination) = service::of_application(&ctx, &named(&id, Thing::Application)?, paging).await?;
+    Ok(Json(List { success: true, data, pagination }))
+}
+
+/// Certificates of the panel's address and of applications' own names, those with a problem first. For operators.
+#[utoipa::path(get, path = "/api/admin/certificates", tag = "Domains", params(Page),
+    responses((status = 200, description = "A page of certificates", body = List<OwnCertificate>)))]
+async fn own_certificates(ctx: Ctx, Asked(asked): Asked<Page>) -> Result<Json<List<OwnCertificate>>, Refusal> {
+    let paging = Paging::parse(asked.page, asked.limit)?;
+    let (data, pagination) = service::own_certificates(&ctx, paging).await?;
     Ok(Json(List { success: true, data, pagination }))
 }
 

@@ -1,13 +1,12 @@
 //! The certificate authority (RFC 8555): our account there, whose key is sealed, and what its refusals mean to a customer. The way to it is
 //! our own, so that its `Retry-After` is heard and a root of the operator's choice is trusted.
 use crate::{
-    domains::model::Method,
+    domains::{model::Method, server::account},
     error::{Error, Result},
-    platform::{config::AcmeConfig, db::tables::acme_account, fault::Because, panel::Panel},
+    platform::{config::AcmeConfig, panel::Panel},
 };
 use axum::body::{Body, to_bytes};
-use instant_acme::{Account, AccountCredentials, BodyWrapper, BytesResponse, ChallengeType, HttpClient, NewAccount, Problem};
-use sea_orm::EntityTrait;
+use instant_acme::{Account, BodyWrapper, BytesResponse, ChallengeType, HttpClient, NewAccount, Problem};
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -33,12 +32,14 @@ pub struct Failure {
     pub counts: bool,
     /// Our own checks held it up: the authority was not asked.
     pub ours: bool,
+    /// The order that was under way is good for nothing any more.
+    pub over: bool,
 }
 
 impl Failure {
     /// One that is tried again by the usual steps.
     pub fn new(sentence: impl Into<String>) -> Self {
-        Failure { sentence: sentence.into(), retry_after: None, counts: false, ours: false }
+        Failure { sentence: sentence.into(), retry_after: None, counts: false, ours: false, over: false }
     }
 }
 
@@ -66,6 +67,8 @@ impl Told {
 pub struct Authority {
     pub account: Account,
     told: Told,
+    /// The account as its row keeps it.
+    sealed: String,
 }
 
 struct Http {
@@ -130,10 +133,6 @@ fn client(config: &AcmeConfig) -> Result<reqwest::Client, Failure> {
     builder.build().map_err(|_| Failure::new("The way to the certificate authority could not be made."))
 }
 
-fn place(directory: &str) -> String {
-    format!("acme {directory}")
-}
-
 impl Authority {
     /// The account that is stored, or a new one.
     pub async fn open(panel: &Panel) -> Result<Self, Failure> {
@@ -143,35 +142,31 @@ impl Authority {
         };
         let told = Told::default();
         let http = || Ok::<_, Failure>(Box::new(Http { client: client(config)?, told: told.clone() }));
-        if let Some(credentials) = stored(panel, directory).await? {
+        if let Some((sealed, credentials)) = account::stored(panel, directory).await? {
             let account = Account::builder_with_http(http()?).from_credentials(credentials).await;
-            return account.map(|account| Authority { account, told: told.clone() }).map_err(|why| failure(&why, &told));
+            return account.map(|account| Authority { account, told: told.clone(), sealed }).map_err(|why| failure(&why, &told));
         }
         let contact = config.email.as_ref().map(|email| format!("mailto:{email}"));
         let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
         let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
         let made = Account::builder_with_http(http()?).create(&new, directory.clone(), None).await;
         let (account, credentials) = made.map_err(|why| failure(&why, &told))?;
-        super::certify::remember(panel, directory, &sealed(panel, directory, &credentials)?).await?;
-        Ok(Authority { account, told })
+        let sealed = account::remember(panel, directory, &credentials).await?;
+        Ok(Authority { account, told, sealed })
+    }
+
+    /// Forgets the account, unless another panel has put a new one in its place already.
+    pub async fn forget(self, panel: &Panel) -> Result<()> {
+        match &panel.config.acme.directory {
+            Some(directory) => account::forget(panel, directory, &self.sealed).await,
+            None => Ok(()),
+        }
     }
 
     /// What an error means.
     pub fn failure(&self, why: &instant_acme::Error) -> Failure {
         failure(why, &self.told)
     }
-}
-
-fn sealed(panel: &Panel, directory: &str, credentials: &AccountCredentials) -> Result<String> {
-    let text = serde_json::to_string(credentials).because("writing an account's key")?;
-    panel.secrets.seal(&place(directory), &text)
-}
-
-async fn stored(panel: &Panel, directory: &str) -> Result<Option<AccountCredentials>> {
-    let row = acme_account::Entity::find_by_id(directory).one(panel.db.read()).await.because("looking up the authority's account")?;
-    let Some(row) = row else { return Ok(None) };
-    let text = panel.secrets.unseal(&place(directory), &row.credentials)?;
-    serde_json::from_str(&text).because("reading an account's key").map(Some)
 }
 
 /// The authority's word for a method.
@@ -257,7 +252,7 @@ pub fn refusal(problem: &Problem, retry_after: Option<Duration>) -> Failure {
         _ => (said("The certificate authority refused."), true),
     };
     let retry_after = if kind(problem) == "rateLimited" { Some(retry_after.unwrap_or(LIMITED)) } else { retry_after };
-    Failure { sentence, retry_after, counts, ours: false }
+    Failure { sentence, retry_after, counts, ours: false, over: counts }
 }
 
 #[cfg(test)]

@@ -13,13 +13,13 @@ use crate::{
             preflight::{self, Subject},
             records,
             resolve::Dns,
-            verify, view,
+            trust, verify, view,
         },
     },
     error::{Error, Result},
     id::Id,
     platform::{
-        db::tables::{acme_account, acme_attempt, application, certificate, domain},
+        db::tables::{acme_attempt, application, certificate, domain},
         fault::Because,
         fresh,
         panel::Panel,
@@ -27,11 +27,7 @@ use crate::{
     units::Timestamp,
 };
 use instant_acme::{AuthorizationStatus, Identifier, NewOrder, Order, OrderStatus, RetryPolicy};
-use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, OnConflict},
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use serde_json::json;
 use std::time::Duration;
 
@@ -41,6 +37,8 @@ const ATTEMPT: Duration = Duration::from_secs(150);
 const LEASE: Duration = Duration::from_secs(180);
 /// How long the authority may take to validate, and to issue.
 const POLL: RetryPolicy = RetryPolicy::new().initial_delay(Duration::from_millis(250)).backoff(1.5).timeout(Duration::from_secs(50));
+/// The clocks differ by more than any certificate allows for.
+const SKEWED: &str = "The clock of this platform and that of the certificate authority are far apart. The certificate is served, but when it ends can’t be told. The operator of the platform has to set the clock.";
 /// How often it is looked whether the zone's name servers tell the answer.
 const LOOKS: usize = 15;
 
@@ -73,7 +71,7 @@ pub async fn claim(panel: &Panel, most: u64) -> Result<Vec<certificate::Model>> 
 /// One attempt at a certificate that was claimed, from where it is to its end. Says whether there is one now.
 pub async fn drive(panel: &Panel, row: certificate::Model) -> Result<bool> {
     let mut walk = Walk { panel, row, open: Challenges::default() };
-    walk.open = material::challenges(panel, &walk.row)?;
+    walk.open = material::challenges(panel, &walk.row).unwrap_or_default();
     let done = tokio::time::timeout(ATTEMPT, walk.attempt()).await;
     let done = done.unwrap_or_else(|_| Err(Failure::new("It took too long, and was given up.")));
     walk.clean_up().await;
@@ -86,61 +84,16 @@ pub async fn drive(panel: &Panel, row: certificate::Model) -> Result<bool> {
     ended
 }
 
-/// Keeps a new account, unless another panel was faster.
-pub async fn remember(panel: &Panel, directory: &str, credentials: &str) -> Result<()> {
-    let row =
-        acme_account::ActiveModel { directory: Set(directory.into()), credentials: Set(credentials.into()), created_at: Set(panel.now()) };
-    let once = OnConflict::column(acme_account::Column::Directory).do_nothing().to_owned();
-    let kept = panel.db.tx(async |tx| match acme_account::Entity::insert(row).on_conflict(once).exec_without_returning(tx).await {
-        Err(sea_orm::DbErr::RecordNotInserted) => Ok(()),
-        done => done.because("keeping the authority's account").map(|_| ()),
-    });
-    kept.await
-}
-
-/// Asks for certificates of the platform's own names, where they are wanted and can be had.
-pub async fn ensure_platform(panel: &Panel) -> Result<()> {
-    let config = &panel.config;
-    if !config.acme.platform || config.acme.directory.is_none() {
-        return Ok(());
-    }
-    let panel_name = names::panel_host(config).filter(|_| config.public_url().starts_with("https://")).map(|host| (host, Method::Http));
-    let apps = config.acme.dns.is_some().then(|| (format!("*.{}", config.edge.apps_domain), Method::Dns));
-    for (name, method) in panel_name.into_iter().chain(apps) {
-        // Names of one machine (localhost) get none.
-        if name.parse::<DomainName>().is_err() || names::registered(&name).is_none() {
-            continue;
-        }
-        let known = certificate::Entity::find().filter(certificate::Column::Name.eq(&name)).one(panel.db.read()).await;
-        if known.because("looking up the platform's certificate")?.is_some() {
-            continue;
-        }
-        let new = certificate::ActiveModel {
-            id: Set(fresh::id()),
-            name: Set(name),
-            source: Set(CertificateSource::Acme.name().into()),
-            method: Set(method.name().into()),
-            state: Set(CertificateState::Preflight.name().into()),
-            next_try_at: Set(panel.now()),
-            created_at: Set(panel.now()),
-            ..Default::default()
-        };
-        let once = OnConflict::column(certificate::Column::Name).do_nothing().to_owned();
-        let asked = panel.db.tx(async |tx| match certificate::Entity::insert(new).on_conflict(once).exec_without_returning(tx).await {
-            Err(sea_orm::DbErr::RecordNotInserted) => Ok(()),
-            done => done.because("asking for the platform's certificate").map(|_| ()),
-        });
-        asked.await?;
-    }
-    Ok(())
-}
-
 /// One attempt.
 struct Walk<'a> {
     panel: &'a Panel,
     row: certificate::Model,
     /// Answers that are out in the world.
     open: Challenges,
+}
+
+fn given_up() -> Failure {
+    Failure { over: true, ..Failure::new("The certificate authority gave the order up. Another is made.") }
 }
 
 impl Walk<'_> {
@@ -151,8 +104,7 @@ impl Walk<'_> {
         self.step(CertificateState::Preflight, certificate::ActiveModel::default()).await?;
         self.preflight(&name, method).await?;
         self.within_budget(&name).await?;
-        let authority = Authority::open(self.panel).await?;
-        let mut order = self.order(&authority, &name).await?;
+        let (authority, mut order) = self.begin(&name).await?;
         if order.state().status == OrderStatus::Pending {
             self.validate(&authority, &mut order, &name, method).await?;
         }
@@ -179,18 +131,23 @@ impl Walk<'_> {
 
     /// Our own checks, so that what can't succeed does not count at the authority.
     async fn preflight(&self, name: &DomainName, method: Method) -> Result<(), Failure> {
-        let Some(id) = &self.row.domain_id else { return Ok(()) };
         let held = |sentence: String| Failure { ours: true, ..Failure::new(sentence) };
-        let row = domain::Entity::find_by_id(id.clone()).one(self.panel.db.read()).await.because("looking up a domain")?;
-        let Some(row) = row.filter(|row| row.verified_at.is_some()) else {
-            return Err(held("The domain is not proven to be yours.".into()));
+        let config = &self.panel.config;
+        let found = match &self.row.domain_id {
+            None => preflight::look(config, &Subject::of_platform(config, &self.row, name, method)).await?,
+            Some(id) => {
+                let db = self.panel.db.read();
+                let row = domain::Entity::find_by_id(id.clone()).one(db).await.because("looking up a domain")?;
+                let Some(row) = row.filter(|row| row.verified_at.is_some()) else {
+                    return Err(held("The domain is not proven to be yours.".into()));
+                };
+                let app = application::Entity::find_by_id(row.application_id.clone()).one(db).await;
+                let Some(app) = app.because("looking up an application")?.filter(|app| app.deleted_at.is_none()) else {
+                    return Err(held("The application was deleted.".into()));
+                };
+                preflight::look(config, &Subject::of_claim(config, &row, name, method, &app.host)).await?
+            }
         };
-        let app = application::Entity::find_by_id(row.application_id.clone())
-            .one(self.panel.db.read())
-            .await
-            .because("looking up an application")?;
-        let Some(app) = app.filter(|app| app.deleted_at.is_none()) else { return Err(held("The application was deleted.".into())) };
-        let found = preflight::look(&self.panel.config, &Subject { row: &row, name, method, app_host: &app.host }).await?;
         match found.hindrance(method) {
             Some(check) => Err(held(check.words.clone())),
             None => Ok(()),
@@ -214,36 +171,40 @@ impl Walk<'_> {
         }
     }
 
-    /// The order that is under way, or a new one.
-    async fn order(&mut self, authority: &Authority, name: &DomainName) -> Result<Order, Failure> {
-        if let (Some(url), Some(_)) = (self.row.order_url.clone(), &self.row.order_key)
+    /// The way to the authority and an order there. An account that it has forgotten is made anew, once.
+    async fn begin(&mut self, name: &DomainName) -> Result<(Authority, Order), Failure> {
+        let authority = Authority::open(self.panel).await?;
+        if let Some(order) = self.order(&authority, name).await? {
+            return Ok((authority, order));
+        }
+        authority.forget(self.panel).await?;
+        let authority = Authority::open(self.panel).await?;
+        let refused = || Failure::new("The certificate authority does not know the account that it has just made.");
+        let order = self.order(&authority, name).await?.ok_or_else(refused)?;
+        Ok((authority, order))
+    }
+
+    /// The order that is under way, or a new one; none where the authority does not know our account.
+    async fn order(&mut self, authority: &Authority, name: &DomainName) -> Result<Option<Order>, Failure> {
+        if let Some(url) = self.row.order_url.clone()
+            && self.order_key().is_ok()
             && let Ok(mut order) = authority.account.order(url).await
             && order.state().status != OrderStatus::Invalid
         {
-            return Ok(order);
+            return Ok(Some(order));
         }
         let identifiers = [Identifier::Dns(name.to_string())];
         let order = match authority.account.new_order(&NewOrder::new(&identifiers)).await {
             Ok(order) => order,
-            Err(why) => {
-                if authority::is_forgotten(&why) {
-                    self.forget_account().await?;
-                }
-                return Err(authority.failure(&why));
-            }
+            Err(why) if authority::is_forgotten(&why) => return Ok(None),
+            Err(why) => return Err(authority.failure(&why)),
         };
         let key = self.panel.secrets.seal(&place(&self.row.id, "order"), &pem::new_key()?)?;
         (self.row.order_url, self.row.order_key) = (Some(order.url().to_string()), Some(key.clone()));
         let change =
             certificate::ActiveModel { order_url: Set(self.row.order_url.clone()), order_key: Set(Some(key)), ..Default::default() };
         self.step(CertificateState::Ordered, change).await?;
-        Ok(order)
-    }
-
-    async fn forget_account(&self) -> Result<()> {
-        let Some(directory) = self.panel.config.acme.directory.clone() else { return Ok(()) };
-        let forget = acme_account::Entity::delete_by_id(directory);
-        self.panel.db.tx(async |tx| forget.exec(tx).await.because("forgetting the authority's account")).await.map(|_| ())
+        Ok(Some(order))
     }
 
     /// Answers the authority's challenges and waits for its verdict.
@@ -254,7 +215,7 @@ impl Walk<'_> {
             match authorization.status {
                 AuthorizationStatus::Pending => {}
                 AuthorizationStatus::Valid => continue,
-                _ => return Err(Failure::new("The certificate authority gave the order up.")),
+                _ => return Err(given_up()),
             }
             let offered = authorization.challenge(authority::challenge(method));
             let unoffered =
@@ -274,11 +235,7 @@ impl Walk<'_> {
             Ok(OrderStatus::Ready) => Ok(()),
             Ok(_) | Err(instant_acme::Error::Api(_)) => {
                 let general = polled.err().map(|why| authority.failure(&why));
-                Err(self
-                    .verdict(authority, order)
-                    .await
-                    .or(general)
-                    .unwrap_or_else(|| Failure::new("The certificate authority gave the order up.")))
+                Err(self.verdict(authority, order).await.or(general).unwrap_or_else(given_up))
             }
             Err(why) => Err(authority.failure(&why)),
         }
@@ -311,8 +268,8 @@ impl Walk<'_> {
     async fn answer_in_zone(&mut self, name: &DomainName, text: String) -> Result<(), Failure> {
         let unset = || Failure::new("This platform does not offer validation by DNS. Choose http or tls.");
         let config = self.panel.config.acme.dns.as_ref().ok_or_else(unset)?;
-        let of = self.row.domain_id.as_ref().map_or("platform", |id| id.suffix()).to_string();
-        let at = records::challenge_at(&self.panel.config, &of, name).ok_or_else(unset)?;
+        let of = self.row.domain_id.as_ref().map_or(records::PLATFORM, |id| id.suffix());
+        let at = records::challenge_at(&self.panel.config, of, name).ok_or_else(unset)?;
         self.open.dns.push((at.clone(), text.clone()));
         dns_update::updates(config).add(&at, &text).await.map_err(|why| {
             tracing::warn!(cause = ?why, "an answer could not be written into the zone");
@@ -348,21 +305,28 @@ impl Walk<'_> {
         let key = self.order_key()?;
         let strange = |why: String| Failure::new(format!("The certificate authority sent a certificate that was not ordered: {why}."));
         let known = pem::is_ordered(name.as_str(), chain, &key).map_err(strange)?;
-        let renew_at = life::renew_at(known.from.max(Timestamp(0)), known.to);
+        let now = self.panel.now();
+        let are_apart = life::are_apart(known.from, known.to, now);
+        // Where the clocks differ a little, at least an hour passes before it is renewed.
+        let next = match are_apart {
+            true => now + life::AGAIN_SKEWED,
+            false => life::renew_at(known.from.max(Timestamp(0)), known.to).max(now + Duration::from_secs(3_600)),
+        };
         let change = certificate::ActiveModel {
             chain: Set(Some(chain.to_string())),
             private_key: Set(Some(self.panel.secrets.seal(&place(&self.row.id, "key"), &key)?)),
             names: Set(serde_json::to_string(&known.names).because("writing a certificate's names")?),
             issuer: Set(Some(known.issuer)),
             fingerprint: Set(Some(known.fingerprint)),
-            issued_at: Set(Some(self.panel.now())),
+            trusted: Set(trust::Roots::load(&self.panel.config).judge(name.as_str(), chain, now)),
+            looked_at: Set(now),
+            issued_at: Set(Some(now)),
             expires_at: Set(Some(known.to)),
             order_url: Set(None),
             order_key: Set(None),
-            problem: Set(None),
+            problem: Set(are_apart.then(|| SKEWED.to_string())),
             attempts: Set(0),
-            // Where the clocks differ, at least an hour passes before it is renewed.
-            next_try_at: Set(renew_at.max(self.panel.now() + Duration::from_secs(3_600))),
+            next_try_at: Set(next),
             ..Default::default()
         };
         self.step(CertificateState::Issued, change).await?;
@@ -390,7 +354,7 @@ impl Walk<'_> {
             true => self.step(CertificateState::Preflight, change).await,
             // An order that the authority judged is over.
             false => {
-                let over = if failure.counts { Set(None) } else { Set(self.row.order_url.clone()) };
+                let over = if failure.counts || failure.over { Set(None) } else { Set(self.row.order_url.clone()) };
                 self.write(certificate::ActiveModel { state: Set(CertificateState::Failed.name().into()), order_url: over, ..change }).await
             }
         };

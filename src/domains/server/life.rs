@@ -23,6 +23,16 @@ pub const LAPSES_AFTER: i64 = 5;
 /// How soon it is looked again where the name servers gave no answer.
 pub const AGAIN_UNKNOWN: Duration = Duration::from_secs(600);
 
+/// How soon another certificate is ordered where the clocks are far apart.
+pub const AGAIN_SKEWED: Duration = Duration::from_secs(12 * 3_600);
+/// How often a certificate that is served is looked at: whether its key can be read, and whether visitors trust its issuer.
+pub const LOOK: Duration = DAY;
+
+/// Whether a certificate that was issued just now, by our clock, is not in force: it ends before, or begins much later.
+pub fn are_apart(from: Timestamp, to: Timestamp, now: Timestamp) -> bool {
+    to <= now || from > now + HOUR
+}
+
 /// When a certificate is renewed: at two thirds of its life.
 pub fn renew_at(from: Timestamp, to: Timestamp) -> Timestamp {
     from + to.since(from) * 2 / 3
@@ -64,6 +74,15 @@ mod tests {
     fn a_certificate_of_ninety_days_is_renewed_after_sixty() {
         let from = Timestamp(1_000);
         assert_eq!(renew_at(from, from + DAY * 90), from + DAY * 60);
+    }
+
+    #[test]
+    fn clocks_are_apart_where_a_new_certificate_is_not_in_force() {
+        let now = Timestamp(1_000_000_000_000);
+        assert!(!are_apart(now - HOUR, now + DAY, now));
+        assert!(!are_apart(now + MINUTE, now + DAY, now));
+        assert!(are_apart(now + HOUR * 2, now + DAY, now));
+        assert!(are_apart(now - DAY * 2, now - DAY, now));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub fn claimable(config: &Config, name: &DomainName) -> Result<(), String> {
     if name.is_wildcard() && [Some(apps.to_string()), panel_host(config)].iter().flatten().any(|own| is_at_or_below(own, base)) {
         return Err("This wildcard would cover the platform’s own names.".into());
     }
-    if SPECIAL.iter().any(|special| is_at_or_below(base, special)) {
+    if is_special(base) {
         return Err("This name has no meaning in the internet. Add a domain that you have registered.".into());
     }
     if registered(base).is_none() {
@@ -31,9 +31,6 @@ pub fn claimable(config: &Config, name: &DomainName) -> Result<(), String> {
     }
     if name.is_wildcard() && !config.domains.wildcards {
         return Err("Wildcards are not allowed here. Add each name by itself.".into());
-    }
-    if name.is_wildcard() && config.acme.dns.is_none() {
-        return Err("A wildcard takes validation by DNS, which this platform does not offer. Add each name by itself.".into());
     }
     Ok(())
 }
@@ -50,6 +47,11 @@ pub fn feasible(config: &Config, method: Method) -> Result<(), String> {
 pub fn panel_host(config: &Config) -> Option<String> {
     let url = url::Url::parse(&config.public_url()).ok()?;
     url.domain().map(|host| host.trim_end_matches('.').to_lowercase())
+}
+
+/// Whether a name means something on one machine or in one house only.
+pub fn is_special(name: &str) -> bool {
+    SPECIAL.iter().any(|special| is_at_or_below(name, special))
 }
 
 fn is_at_or_below(name: &str, above: &str) -> bool {
@@ -77,12 +79,12 @@ mod tests {
             ("shop.local", "no meaning"),
             ("shop.localhost", "no meaning"),
             ("1.168.192.in-addr.arpa", "no meaning"),
-            ("*.example.com", "does not offer"),
         ] {
             let why = told(&config, name).expect_err(name);
             assert!(why.contains(word), "{name}: {why}");
         }
-        for name in ["example.com", "shop.example.co.uk", "ada.github.io", "sky.example", "xapps.sky.example", "shop.test"] {
+        for name in ["*.example.com", "example.com", "shop.example.co.uk", "ada.github.io", "sky.example", "xapps.sky.example", "shop.test"]
+        {
             assert_eq!(told(&config, name), Ok(()), "{name}");
         }
         config.domains.wildcards = false;

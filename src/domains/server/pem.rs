@@ -125,6 +125,17 @@ fn fit(name: &DomainName, chain: &str, now: Timestamp) -> Result<Chain, String> 
     Ok(known)
 }
 
+/// Who signed the last certificate of a chain, where that is not itself: visitors have to know that one already.
+pub fn open_end(chain: &str) -> Option<String> {
+    let all = certificates(chain).ok()?;
+    let last = parse(all.last()?).ok()?;
+    let name = |issuer: &x509_parser::x509::X509Name<'_>| {
+        let common = issuer.iter_common_name().next().and_then(|it| it.as_str().ok().map(str::to_string));
+        common.unwrap_or_else(|| issuer.to_string()).chars().filter(|c| !c.is_control()).take(120).collect()
+    };
+    (last.issuer() != last.subject()).then(|| name(last.issuer()))
+}
+
 fn private_key(text: &str) -> Result<PrivateKeyDer<'static>, String> {
     if text.len() > MOST {
         return Err("A key has at most 64 KiB.".into());

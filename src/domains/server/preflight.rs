@@ -4,6 +4,7 @@ use crate::{
     domains::{
         model::{Check, CheckKind, DomainName, Method, Verdict},
         server::{
+            names,
             reach::{self, Visit},
             records,
             resolve::{Addresses, Caa, Dns, NoAnswer},
@@ -11,7 +12,10 @@ use crate::{
     },
     error::Result,
     id::Id,
-    platform::{config::Config, db::tables::domain},
+    platform::{
+        config::Config,
+        db::tables::{certificate, domain},
+    },
 };
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
@@ -47,11 +51,30 @@ impl Found {
 
 /// What is looked at.
 pub struct Subject<'a> {
-    pub row: &'a domain::Model,
-    pub name: &'a DomainName,
-    pub method: Method,
-    /// The label of the application under the platform's domain.
-    pub app_host: &'a str,
+    name: &'a DomainName,
+    method: Method,
+    /// What the ownership record must say; none for the platform's own names.
+    token: Option<&'a str>,
+    /// What the answer to a visit is made of.
+    probe: &'a str,
+    /// Where in the platform's zone its challenge is answered.
+    of: &'a str,
+    /// The name under the platform's domain that it may be an alias for.
+    own: String,
+}
+
+impl<'a> Subject<'a> {
+    /// A claim of an application with this host label.
+    pub fn of_claim(config: &Config, row: &'a domain::Model, name: &'a DomainName, method: Method, app_host: &str) -> Self {
+        let own = records::target(config, app_host);
+        Subject { name, method, token: Some(&row.token), probe: &row.token, of: row.id.suffix(), own }
+    }
+
+    /// A name of the platform's own.
+    pub fn of_platform(config: &Config, row: &'a certificate::Model, name: &'a DomainName, method: Method) -> Self {
+        let own = names::panel_host(config).unwrap_or_else(|| name.to_string());
+        Subject { name, method, token: None, probe: row.id.as_str(), of: records::PLATFORM, own }
+    }
 }
 
 /// Looks at everything.
@@ -61,16 +84,22 @@ pub async fn look(config: &Config, subject: &Subject<'_>) -> Result<Found> {
         let name = subject.name;
         // Of a wildcard any name below tells where it points to.
         let probed = if name.is_wildcard() { format!("skypanel-check.{}", name.base()) } else { name.to_string() };
-        let (own, proof) = (records::target(config, subject.app_host), name.ownership());
+        let proof = name.ownership();
+        let texts = async {
+            match subject.token {
+                Some(_) => dns.texts(&proof).await,
+                None => Ok(Vec::new()),
+            }
+        };
         let (texts, caa, addresses, expected, delegation) = tokio::join!(
-            dns.texts(&proof).in_time(),
+            texts.in_time(),
             dns.authorities(name.base()).in_time(),
             dns.addresses(&probed).in_time(),
-            expected(config, &dns, &own).in_time(),
+            expected(config, &dns, &subject.own).in_time(),
             delegation(config, &dns, subject),
         );
-        let mut checks = vec![ownership(name, &subject.row.token, &texts)];
-        checks.push(address(&addresses, &expected.unwrap_or_default(), &own));
+        let mut checks: Vec<Check> = subject.token.iter().map(|token| ownership(name, token, &texts)).collect();
+        checks.push(address(&addresses, &expected.unwrap_or_default(), &subject.own));
         if subject.method != Method::Dns {
             checks.push(reachable(config, subject, &addresses).await);
         }
@@ -200,7 +229,7 @@ async fn reachable(config: &Config, subject: &Subject<'_>, addresses: &Result<Ad
     if all.is_empty() {
         return check(kind, Verdict::Unknown, wanted, vec![], "There is no address to visit yet.");
     }
-    let visits = reach::visit(config, subject.name, &subject.row.token, all.into_iter()).await;
+    let visits = reach::visit(config, subject.name, subject.probe, all.into_iter()).await;
     let lines = visits.iter().map(|(ip, visit)| format!("{ip}: {}", visit.words())).collect();
     let ours = visits.iter().filter(|(_, visit)| *visit == Visit::Ours).count();
     let first = visits.iter().find(|(_, visit)| *visit != Visit::Ours).map(|(_, visit)| visit.clone());
@@ -251,7 +280,7 @@ async fn delegation(config: &Config, dns: &Dns, subject: &Subject<'_>) -> Option
         return None;
     }
     let (kind, own) = (CheckKind::Delegation, subject.name.challenge());
-    let at = records::challenge_at(config, subject.row.id.suffix(), subject.name)?;
+    let at = records::challenge_at(config, subject.of, subject.name)?;
     if at == own {
         return None;
     }

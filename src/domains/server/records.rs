@@ -9,6 +9,9 @@ use crate::{
 };
 use std::net::IpAddr;
 
+/// Where in the platform's zone the challenges of its own names are answered.
+pub const PLATFORM: &str = "platform";
+
 fn record(kind: &str, name: impl Into<String>, value: impl Into<String>, purpose: Purpose) -> Record {
     Record { kind: kind.into(), name: name.into(), value: value.into(), purpose }
 }

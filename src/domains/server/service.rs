@@ -1,11 +1,14 @@
 //! What members do with domains: claim, look, check, change, remove; and with their certificates: order again, upload, remove.
+mod own;
+pub use own::own_certificates;
+
 use crate::{
     audit::server::service::record,
     domains::{
         model::{CertificateSource, CertificateState, ChangeCertificate, CreateDomain, Domain, DomainName, Method, UpdateDomain},
         server::{
             material::{self, place},
-            names, pem, verify,
+            names, pem, trust, verify,
             view::{self, NEVER, view, views},
         },
     },
@@ -80,7 +83,8 @@ pub async fn add(ctx: &Ctx, form: &CreateDomain) -> Result<Domain> {
     let app = ctx.app(&new.app).to(Action::Domains).await?;
     let config = &ctx.panel.config;
     let mut fields = Fields::default();
-    if fields.take("domain", names::claimable(config, &new.name)).is_some() {
+    // A wildcard that can't be ordered gets a certificate of the customer's own.
+    if fields.take("domain", names::claimable(config, &new.name)).is_some() && !new.name.is_wildcard() {
         fields.take("validation_method", names::feasible(config, new.method));
     }
     if let Some(other) = &new.counterpart {
@@ -213,7 +217,7 @@ pub async fn update(ctx: &Ctx, id: &DomainId, form: &UpdateDomain) -> Result<Dom
     let name = view::name(&row)?;
     let mut fields = Fields::default();
     let method = form.validation_method.as_deref().and_then(|text| fields.take("validation_method", text.parse::<Method>()));
-    if let Some(method) = method {
+    if let Some(method) = method.filter(|method| method.name() != row.method) {
         fields.take("validation_method", names::feasible(&ctx.panel.config, method));
     }
     if name.is_wildcard() && method.is_some_and(|method| method != Method::Dns) {
@@ -326,6 +330,11 @@ async fn order(ctx: &Ctx, row: &Granted<domain::Model>, form: &ChangeCertificate
         return Err(Error::Conflict("This platform orders no certificates by itself. Upload one.".into()));
     }
     let name = view::name(row)?;
+    if name.is_wildcard() && names::feasible(&panel.config, Method::Dns).is_err() {
+        return Err(Error::Conflict(
+            "A wildcard takes validation by DNS, which this platform does not offer. Upload a certificate.".into(),
+        ));
+    }
     let mut fields = Fields::default();
     let method = form.method.as_deref().and_then(|text| fields.take("method", text.parse::<Method>()));
     if let Some(method) = method {
@@ -377,6 +386,15 @@ async fn upload(ctx: &Ctx, row: &Granted<domain::Model>, chain: &str, key: &str)
     let panel = &ctx.panel;
     let now = panel.now();
     let known = pem::check(&view::name(row)?, chain, key, now)?;
+    let trusted = trust::Roots::load(&panel.config).judge(&row.name, chain, now);
+    if trusted == Some(false)
+        && let Some(signer) = pem::open_end(chain)
+    {
+        let words = format!(
+            "The chain lacks an intermediate certificate: its last one is signed by “{signer}”, which browsers don’t know. Add that one’s certificate at the end."
+        );
+        return Err(Error::invalid("certificate_chain", words));
+    }
     let id: CertificateId = of(panel, row).await?.map_or_else(fresh::id, |it| it.id);
     let new = certificate::ActiveModel {
         id: Set(id.clone()),
@@ -390,6 +408,8 @@ async fn upload(ctx: &Ctx, row: &Granted<domain::Model>, chain: &str, key: &str)
         names: Set(serde_json::to_string(&known.names).because("writing a certificate's names")?),
         issuer: Set(Some(known.issuer)),
         fingerprint: Set(Some(known.fingerprint.clone())),
+        trusted: Set(trusted),
+        looked_at: Set(now),
         issued_at: Set(Some(known.from)),
         expires_at: Set(Some(known.to)),
         order_url: Set(None),
@@ -413,6 +433,8 @@ async fn upload(ctx: &Ctx, row: &Granted<domain::Model>, chain: &str, key: &str)
             C::Names,
             C::Issuer,
             C::Fingerprint,
+            C::Trusted,
+            C::LookedAt,
             C::IssuedAt,
             C::ExpiresAt,
             C::OrderUrl,

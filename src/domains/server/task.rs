@@ -1,7 +1,7 @@
 //! The loops of domains: one looks at claims that are due and keeps what the edge gets up to date, one orders and renews certificates, and
 //! one hears of what other panels have under way.
 use crate::{
-    domains::server::{certify, material, verify},
+    domains::server::{certify, looks, material, own, verify},
     error::Result,
     id::CertificateId,
     platform::{
@@ -73,10 +73,13 @@ async fn sweep(panel: &Panel) -> Result<u64> {
 
 /// Orders and renews what is due.
 pub async fn certificates(panel: &Arc<Panel>) -> Result<Outcome> {
+    let again = looks::pass(panel).await?;
     if panel.config.acme.directory.is_none() {
         return Ok(None);
     }
-    certify::ensure_platform(panel).await?;
+    if own::ensure(panel).await? {
+        material::publish(panel).await?;
+    }
     let due = certify::claim(panel, ORDERS).await?;
     let count = due.len();
     let ended = futures::future::join_all(due.into_iter().map(|row| certify::drive(panel, row))).await;
@@ -84,7 +87,8 @@ pub async fn certificates(panel: &Arc<Panel>) -> Result<Outcome> {
     if count == ORDERS as usize {
         panel.wake.certificates.notify_one();
     }
-    Ok((count > 0).then(|| format!("{issued} of {count} certificates were issued")))
+    let looked = if again > 0 { format!("{again} certificates are ordered again; ") } else { String::new() };
+    Ok((count > 0 || again > 0).then(|| format!("{looked}{issued} of {count} certificates were issued")))
 }
 
 /// Looks whether another panel has an order under way, or has ended one: the authority may come to any edge within seconds. Cheap, for it

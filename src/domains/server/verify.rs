@@ -5,9 +5,10 @@ use crate::{
     domains::{
         model::{CertificateSource, CertificateState, Check},
         server::{
-            life,
+            life, names,
             preflight::{self, Found, Subject},
             view::{self, NEVER},
+            warn,
         },
     },
     error::{Error, Result, Thing},
@@ -37,8 +38,7 @@ pub async fn check(panel: &Panel, row: domain::Model) -> Result<domain::Model> {
         application::Entity::find_by_id(row.application_id.clone()).one(panel.db.read()).await.because("looking up an application")?;
     let app = app.ok_or(Error::NotFound(Thing::Application))?;
     let (name, method) = (view::name(&row)?, view::method(&row.method)?);
-    let subject = Subject { row: &row, name: &name, method, app_host: &app.host };
-    let found = preflight::look(&panel.config, &subject).await?;
+    let found = preflight::look(&panel.config, &Subject::of_claim(&panel.config, &row, &name, method, &app.host)).await?;
     let verified_before = row.verified_at.is_some();
     let id = row.id.clone();
     panel.db.tx(async |tx| settle(tx, panel, &row, &found).await).await?;
@@ -88,6 +88,13 @@ async fn settle(tx: &Tx, panel: &Panel, row: &domain::Model, found: &Found) -> R
         Some(_) if row.failures > 0 && now < row.next_check_at => change.next_check_at = Set(row.next_check_at),
         Some(_) if row.failures + 1 >= life::LAPSES_AFTER => return lapse(tx, panel, row).await,
         Some(_) => {
+            if row.failures == 0 {
+                let words = format!(
+                    "The TXT record at {}, which proves that the domain is yours, was not found. The domain still serves, but not for longer than two more days without it. Set the record again.",
+                    view::name(row)?.ownership()
+                );
+                warn::owners(tx, panel, row, &words).await?;
+            }
             change.failures = Set(row.failures + 1);
             change.next_check_at = Set(now + life::AGAIN_FAILING);
         }
@@ -147,6 +154,11 @@ async fn lapse(tx: &Tx, panel: &Panel, row: &domain::Model) -> Result<()> {
     domain::Entity::update_many().set(change).filter(domain::Column::Id.eq(row.id.clone())).exec(tx).await.because("ending a claim")?;
     let certificates = certificate::Entity::delete_many().filter(certificate::Column::DomainId.eq(row.id.clone()));
     certificates.exec(tx).await.because("removing a certificate")?;
+    let words = format!(
+        "The TXT record at {} was gone for too long, or somebody else has proven the domain since. It no longer leads to your application. Set the record again and check the domain.",
+        view::name(row)?.ownership()
+    );
+    warn::owners(tx, panel, row, &words).await?;
     tell(tx, panel, row, "domain.lapsed").await
 }
 
@@ -163,7 +175,7 @@ pub fn system() -> Origin {
 
 /// Orders a certificate for a proven domain that has none, where the platform can.
 pub async fn order(tx: &Tx, panel: &Panel, row: &domain::Model) -> Result<()> {
-    if panel.config.acme.directory.is_none() {
+    if panel.config.acme.directory.is_none() || names::feasible(&panel.config, view::method(&row.method)?).is_err() {
         return Ok(());
     }
     let new = certificate::ActiveModel {

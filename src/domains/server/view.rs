@@ -2,7 +2,7 @@
 use crate::{
     domains::{
         model::{Certificate, CertificateSource, CertificateState, Check, Claim, Domain, DomainName, Method},
-        server::{life, records},
+        server::{life, names, records},
     },
     error::Result,
     id::{AppId, DomainId},
@@ -81,7 +81,7 @@ fn one(panel: &Panel, row: domain::Model, app: &application::Model, certificate:
         next_check_at: (row.next_check_at < NEVER).then_some(row.next_check_at),
         verified_at: row.verified_at,
         certificate,
-        automatic_certificates: panel.config.acme.directory.is_some(),
+        automatic_certificates: panel.config.acme.directory.is_some() && names::feasible(&panel.config, method).is_ok(),
         version: row.version,
         created_at: row.created_at,
         id: row.id,
@@ -136,7 +136,15 @@ pub fn of_certificate(row: &certificate::Model, now: Timestamp) -> Result<Certif
         fingerprint: row.fingerprint.clone(),
         issued_at: row.issued_at,
         expires_at: row.expires_at,
-        warning: row.expires_at.and_then(|end| warning(source, end, now)),
+        warning: row.expires_at.and_then(|end| warning(source, end, now)).or_else(|| untrusted(row)),
+    })
+}
+
+/// That browsers do not know who issued it.
+fn untrusted(row: &certificate::Model) -> Option<String> {
+    let issuer = row.issuer.as_deref().filter(|issuer| !issuer.is_empty()).unwrap_or("An unknown authority");
+    (row.trusted == Some(false)).then(|| {
+        format!("“{issuer}”, which issued this certificate, leads to no authority that browsers know: they warn your visitors, unless these trust it.")
     })
 }
 

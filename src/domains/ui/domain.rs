@@ -2,18 +2,19 @@
 use crate::{
     domains::{
         fns::read_domain,
-        model::{Claim, Domain},
+        model::{CertificateState, Claim, Domain},
         ui::{claim_tone, dns::DnsInstructions, ssl::SslStatus, verification::DomainVerification},
     },
     error::{Error, Result, Thing},
     id::DomainId,
     kit::{
-        Badge, Card, ConfirmByName, Copyable, DangerZone, Fact, Form, KeyValue, Look, Notice, Page, PageTitle, Select, SubmitButton,
-        TextLink, Time, load,
+        Badge, Card, ConfirmByName, Copyable, DangerZone, Fact, Form, KeyValue, Look, Notice, OnApp, Page, PageTitle, Select, SubmitButton,
+        TextLink, Time, is_posted, load,
     },
     rights::Action,
 };
 use leptos::prelude::*;
+use leptos_meta::Meta;
 use leptos_router::hooks::use_params_map;
 
 fn domain_param() -> Result<DomainId> {
@@ -49,7 +50,10 @@ pub fn DomainPage() -> impl IntoView {
                 }
             }
         };
+        let again = follow(&domain).map(|seconds| view! { <Meta http_equiv="refresh" content=seconds.to_string()/> });
         view! {
+            {again}
+            <OnApp id=domain.application_id.clone()>
             <Page>
                 <PageTitle title=domain.shown.clone() above=above status=move || view! { <Badge tone=tone word=word/> } below=below actions=check/>
                 <Standing domain=domain.clone()/>
@@ -60,8 +64,28 @@ pub fn DomainPage() -> impl IntoView {
                 </div>
                 <div class="flex max-w-[720px] flex-col gap-6"><Change domain=domain.clone()/> <End domain=domain/></div>
             </Page>
+            </OnApp>
         }
     })
+}
+
+/// Seconds after which the page is read again by itself: soon while a certificate is on its way, seldom while the record is waited for.
+/// Never over a form that came back, which would be lost.
+fn follow(domain: &Domain) -> Option<u32> {
+    let is_refused = ["verify_domain", "change_domain", "upload_certificate", "remove_domain", "order_certificate", "remove_certificate"];
+    if is_refused.into_iter().any(is_posted) {
+        return None;
+    }
+    let ordered = domain
+        .certificate
+        .as_ref()
+        .is_some_and(|it| it.problem.is_none() && !matches!(it.state, CertificateState::Issued | CertificateState::Failed));
+    let proven_lately = domain.verified_at.is_some() && domain.certificate.is_none() && domain.automatic_certificates;
+    match domain.claim {
+        _ if ordered || proven_lately => Some(3),
+        Claim::Waiting | Claim::Contested if domain.next_check_at.is_some() => Some(30),
+        _ => None,
+    }
 }
 
 #[component]

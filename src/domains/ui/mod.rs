@@ -2,11 +2,13 @@
 mod dns;
 mod domain;
 mod list;
+mod own;
 mod ssl;
 mod verification;
 
 pub use domain::DomainPage;
 pub use list::{AppDomains, Domains};
+pub use own::OwnCertificates;
 
 use crate::{
     domains::model::{Certificate, CertificateState, Claim, Verdict},

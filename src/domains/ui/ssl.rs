@@ -9,6 +9,7 @@ use crate::{
     rights::Action,
 };
 use leptos::prelude::*;
+use std::cmp::Ordering;
 
 /// A domain's certificate.
 #[component]
@@ -58,7 +59,7 @@ fn Facts(certificate: Certificate) -> impl IntoView {
     });
     let renews = (it.source == CertificateSource::Acme && it.state == CertificateState::Issued).then_some(it.next_try_at).flatten();
     view! {
-        {warning} {problem}
+        {warning} {problem} {steps(it.state)}
         <KeyValue across=true>
             <Fact name="Kind">{match it.source {
                 CertificateSource::Acme => format!("Automatic, by {}", it.method.words()),
@@ -72,6 +73,23 @@ fn Facts(certificate: Certificate) -> impl IntoView {
         </KeyValue>
         {(!it.names.is_empty()).then(|| view! { <p class="text-small text-muted wrap-anywhere">"Covers " {it.names.join(", ")}</p> })}
     }
+}
+
+/// How far a first certificate has come.
+fn steps(state: CertificateState) -> Option<impl IntoView> {
+    const WAY: [CertificateState; 4] =
+        [CertificateState::Preflight, CertificateState::Ordered, CertificateState::Validating, CertificateState::Issued];
+    let now = WAY.iter().position(|step| *step == state).filter(|_| state != CertificateState::Issued)?;
+    let step = |(at, step): (usize, &CertificateState)| {
+        let (tone, when) = match at.cmp(&now) {
+            Ordering::Less => (Tone::Good, "done"),
+            Ordering::Equal => (Tone::Busy, "now"),
+            Ordering::Greater => (Tone::Idle, "then"),
+        };
+        let current = (at == now).then_some("step");
+        view! { <li aria-current=current><Status tone=tone word=format!("{}: {when}", step.words())/></li> }
+    };
+    Some(view! { <ol class="flex flex-wrap gap-x-6 gap-y-1 text-small">{WAY.iter().enumerate().map(step).collect_view()}</ol> })
 }
 
 #[component]

@@ -230,3 +230,38 @@ async fn a_task_that_joins_starts_slowly() {
     let later = ask(200).await;
     assert!((60..140).contains(&later), "{later} of 200 later");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_led_to_the_release_that_it_asks_for_whatever_its_share() {
+    let edge = TestEdge::start();
+    let tasks = ["r1.a", "r1.b", "r2.a", "r2.b"].map(Task::plain);
+    let cookie = Some(ReleaseCookie::of([("stable", "r1"), ("canary", "r2"), ("gone", "r0")]));
+    for sticky in [None, Some(Sticky::Task), Some(Sticky::Release)] {
+        let balance = Balance { cookie: cookie.clone(), sticky, ..shares(&[("r1", 100), ("r2", 0)]) };
+        edge.lead_under(&tasks.each_ref(), Policy { balance, ..Policy::default() });
+        let ask = async |cookie: &str| {
+            let answer = edge.request("GET", "/").header("cookie", cookie).send().await.unwrap();
+            (answer.headers().contains_key("set-cookie"), answer.text().await.unwrap()[..2].to_string())
+        };
+        for _ in 0..20 {
+            assert_eq!(ask("a=b; skypanel-release=canary").await, (sticky == Some(Sticky::Task), "r2".into()));
+            assert_eq!(ask("skypanel-release=stable").await.1, "r1");
+            for nothing in ["skypanel-release=gone", "skypanel-release=", "skypanel-release=r2", "other=canary", "skypanel-release=Canary"]
+            {
+                assert_eq!(ask(nothing).await.1, "r1", "{nothing}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_is_asked_for_and_cannot_be_reached_costs_nobody_a_request() {
+    let edge = TestEdge::start();
+    let (stable, dead) = (Task::plain("r1.a"), Task::refusing("r2.dead"));
+    let balance = Balance { cookie: Some(ReleaseCookie::of([("canary", "r2")])), ..shares(&[("r1", 1)]) };
+    edge.lead_under(&[&stable, &dead], Policy { balance, ..Policy::default() });
+    for _ in 0..5 {
+        let answer = edge.request("GET", "/").header("cookie", "skypanel-release=canary").send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.text().await.unwrap()), (200, "r1.a".into()));
+    }
+}

@@ -1,5 +1,9 @@
 //! Whatever bytes come, the parsers end, and what they take is clear.
-use super::super::{announced, paths, strict, table::normal_host};
+use super::super::{
+    announced,
+    host::{is_host, normal_host},
+    paths, strict,
+};
 use proptest::prelude::*;
 
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
@@ -37,8 +41,7 @@ proptest! {
         if strict::check(&bytes).is_ok() {
             let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
             let count = |name: &str| text.split("\r\n").filter(|line| line.starts_with(name)).count();
-            prop_assert!(count("content-length") <= 1 && count("transfer-encoding") <= 1);
-            prop_assert!(count("content-length") + count("transfer-encoding") <= 1);
+            prop_assert!(count("content-length:") + count("transfer-encoding:") <= 1);
             prop_assert!(count("host:") <= 1 && (count("host:") == 1 || text.contains(" http/1.0\r\n")));
             prop_assert!(text.ends_with("\r\n\r\n") && !text.replace("\r\n", "").contains(['\r', '\n', '\0']));
             prop_assert!(!text.contains("\r\n ") && !text.contains("\r\n\t"));
@@ -49,7 +52,7 @@ proptest! {
     fn a_host_that_is_taken_has_one_spelling(value in prop_oneof!["[a-zA-Z0-9.:\\[\\]_/@ -]{0,30}", ".{0,30}"]) {
         let normal = normal_host(&value);
         prop_assert!(!normal.bytes().any(|byte| byte.is_ascii_uppercase()));
-        if strict::is_host(value.as_bytes()) {
+        if is_host(value.as_bytes()) {
             prop_assert!(!normal.contains(['/', '@', ' ', '"', '\r', '\n']));
         }
     }

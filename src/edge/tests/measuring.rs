@@ -20,7 +20,11 @@ async fn what_is_counted_is_what_was_asked() {
     let task = Task::app("r1.a", routes());
     edge.lead_to(&[&task], LONG);
     for n in 0..40 {
-        edge.request("POST", ["/echo", "/404", "/500", "/slow"][n % 4]).body("0123456789").send().await.unwrap().bytes().await.unwrap();
+        let (path, status) = [("/echo", 200), ("/404", 404), ("/500", 500), ("/slow", 200)][n % 4];
+        let answer = edge.request("POST", path).body("0123456789").send().await.unwrap();
+        let got = answer.status().as_u16();
+        let page = answer.text().await.unwrap();
+        assert_eq!(got, status, "{n}: {path}: {page}");
     }
     edge.request_to("nowhere.localhost", "GET", "/").send().await.unwrap();
     until("all have ended", || edge.handle.in_flight_of_release("r1") == 0).await;
@@ -32,7 +36,7 @@ async fn what_is_counted_is_what_was_asked() {
     assert_eq!((one.bytes_in, one.bytes_out, one.retried, one.held, one.in_flight), (400, 100, 0, 0, 0));
     assert_eq!((one.latency.count(), signals.unrouted), (40, 1));
     let (p50, p99) = (one.latency.quantile(0.5).unwrap(), one.latency.quantile(0.99).unwrap());
-    assert!(p50 < p99 && (90..1_000).contains(&p99.as_millis()), "{p50:?} {p99:?}");
+    assert!(p50 < p99 && p99.as_millis() >= 90, "{p50:?} {p99:?}");
     assert!(text.contains("skypanel_edge_requests_total{app=\"app_1\",release=\"r1\",class=\"5xx\"} 10"), "{text}");
     assert!(text.contains("skypanel_edge_unrouted_requests_total 1"), "{text}");
     let again = edge.handle.take_signals();

@@ -43,3 +43,83 @@ async fn a_task_that_does_not_answer_is_told_apart_by_how() {
     let split = probe(says(b"HTTP/1.1 200 OK\r\n\r\n").backend.address, &ask(Some("/a b\r\nX: y"))).await;
     assert!(matches!(split, ProbeAnswer::Error { .. }), "{split}");
 }
+
+/// A policy with a probe that is quick.
+fn probed(check: Check) -> Policy {
+    let (interval, timeout) = (Duration::from_millis(100), Duration::from_millis(400));
+    let probe = Some(HealthProbe { check, interval, timeout, failures: 2, successes: 2 });
+    Policy { balance: Balance { probe, ..Balance::default() }, ..Policy::default() }
+}
+
+fn path(path: &str) -> Check {
+    Check::Http { path: path.into(), host: String::new() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_hangs_is_taken_out_before_a_request_finds_out_and_put_back_when_it_answers() {
+    let edge = TestEdge::start();
+    let is_well = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let health = {
+        let is_well = is_well.clone();
+        move || async move { if is_well.load(Ordering::SeqCst) { "well" } else { std::future::pending().await } }
+    };
+    let (a, b) = (Task::app("r1.a", Router::new().route("/health", any(health))), Task::plain("r1.b"));
+    edge.lead_under(&[&a, &b], probed(path("/health")));
+    let ask = async || {
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..40 {
+            seen.insert(edge.get().await.text().await.unwrap());
+        }
+        seen
+    };
+    assert_eq!(ask().await.len(), 2);
+    is_well.store(false, Ordering::SeqCst);
+    until("the task is out", || edge.handle.backends_out() == [a.backend.clone()]).await;
+    assert_eq!(ask().await.into_iter().collect::<Vec<_>>(), ["r1.b"]);
+    is_well.store(true, Ordering::SeqCst);
+    until("the task is back", || edge.handle.backends_out().is_empty()).await;
+    assert_eq!(ask().await.len(), 2);
+    // Where all are out, all are asked: a probe may be wrong.
+    edge.lead_under(&[&a, &b], probed(Check::Http { path: "health".into(), host: String::new() }));
+    until("both are out", || edge.handle.backends_out().len() == 2).await;
+    assert_eq!(ask().await.len(), 2);
+    // Where nobody is to be probed any more, nobody is out.
+    edge.lead_to(&[&a, &b], LONG);
+    until("nobody is out", || edge.handle.backends_out().is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_behind_which_nobody_listens_is_found_without_a_request() {
+    let edge = TestEdge::start();
+    let silent = Task::raw("r1.silent", |socket, _| async move {
+        std::future::pending::<()>().await;
+        drop(socket);
+    });
+    let tasks = [Task::plain("r1.well"), silent, Task::closing("r1.closing"), Task::refusing("r1.refusing")];
+    edge.lead_under(&tasks.each_ref(), probed(Check::Tcp));
+    until("two are out", || edge.handle.backends_out().len() == 2).await;
+    let out = edge.handle.backends_out();
+    assert!(tasks[2..].iter().all(|task| out.contains(&task.backend)), "{out:?}");
+    assert_eq!(tasks[0].seen(), 0, "a connection is not a request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_speaks_http2_alone_is_probed_in_it() {
+    let edge = TestEdge::start();
+    let health = |request: axum::extract::Request| async move {
+        let is_right = request.version() == axum::http::Version::HTTP_2 && request.uri().authority().is_some_and(|a| a == "app.localhost");
+        if is_right { axum::http::StatusCode::OK } else { axum::http::StatusCode::BAD_REQUEST }
+    };
+    let fails = any(|| async { axum::http::StatusCode::SERVICE_UNAVAILABLE });
+    let mut tasks = [
+        Task::app("r1.well", Router::new().route("/health", any(health))),
+        Task::app("r1.ill", Router::new().route("/health", fails)),
+        Task::closing("r1.closing"),
+        Task::refusing("r1.refusing"),
+    ];
+    tasks.iter_mut().for_each(|task| task.backend.h2c = true);
+    edge.lead_under(&tasks.each_ref(), probed(path("/health")));
+    until("three are out", || edge.handle.backends_out().len() == 3).await;
+    until("the well one was asked", || tasks[0].seen() > 3).await;
+    assert!(!edge.handle.backends_out().contains(&tasks[0].backend));
+}

@@ -25,7 +25,7 @@ fn backend(snapshot: &Snapshot) -> Backend {
 
 #[test]
 fn a_drained_backend_is_never_chosen_again() {
-    let routes = Routes::new(None, LIMITS);
+    let routes = Routes::new(None, LIMITS, None);
     let is_stopped: [AtomicBool; BACKENDS] = Default::default();
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -54,7 +54,7 @@ fn a_drained_backend_is_never_chosen_again() {
 
 #[test]
 fn the_count_goes_on_where_a_table_brings_the_same_backend_again() {
-    let routes = Routes::new(None, LIMITS);
+    let routes = Routes::new(None, LIMITS, None);
     routes.publish(table(0));
     let first = routes.reserve_now("app.localhost", "/", &Tried::default()).unwrap();
     routes.publish(table(1));

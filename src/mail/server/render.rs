@@ -149,6 +149,12 @@ fn parts(brand: &BrandConfig, template: &Template) -> Parts {
             "",
             not_you,
         ),
+        Template::DomainTrouble { name: who, domain, words, .. } => make(
+            format!("Your domain {} needs a look", name(domain)),
+            vec![hello(who), short(words, WORDS, false)],
+            "See the domain",
+            "You get this because you are an owner of the organization that this domain belongs to.",
+        ),
         Template::Test { name: who } => make(
             format!("Mail from {product} works"),
             vec![hello(who), "this is the message that you asked for. Mail leaves the panel and arrives.".into()],
@@ -256,6 +262,12 @@ pub fn sample(kind: &str, url: &str, now: Timestamp, me: &str) -> Option<Templat
         "reset_password" => Template::ResetPassword { name, link: link("reset-password"), expires_at },
         "password_changed" => Template::PasswordChanged { name },
         "second_factor_changed" => Template::SecondFactorChanged { name, change: "a passkey was added to your account".into() },
+        "domain_trouble" => Template::DomainTrouble {
+            name,
+            domain: "shop.example.com".into(),
+            words: "The TXT record that proves the domain was not found. Set it again.".into(),
+            link: link("domains"),
+        },
         "test" => Template::Test { name },
         _ => return None,
     })

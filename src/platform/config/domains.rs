@@ -14,7 +14,7 @@ pub struct DomainsConfig {
     pub allowed_networks: Vec<ipnet::IpNet>,
     /// The port that visitors and the certificate authority come to without TLS.
     pub http_port: u16,
-    /// Whether `*.example.com` may be added. It needs `acme.dns`, too.
+    /// Whether `*.example.com` may be added. Without `acme.dns` its certificate has to be uploaded.
     pub wildcards: bool,
 }
 
@@ -41,12 +41,16 @@ pub struct AcmeConfig {
     pub email: Option<String>,
     /// A PEM file with the root that the authority's own address is trusted by, where it is none of the machine's.
     pub ca_file: Option<PathBuf>,
+    /// A PEM file with the roots that visitors trust, where they are not the machine's: those of an authority of one's own.
+    pub trusted_roots: Option<PathBuf>,
     /// What a CAA record must say for this authority (RFC 8659).
     pub caa_identities: Vec<String>,
     /// Seconds that pass before the authority is told that a challenge is answered: every edge must have heard of it.
     pub settle_seconds: u64,
     /// Orders certificates for the panel's own address and, with `dns`, for `*.<edge.apps_domain>`.
     pub platform: bool,
+    /// Without `dns`: orders one for each application's own name instead, which the authority's limits bound (50 a week of a domain).
+    pub applications: bool,
     /// Where answers to DNS challenges are written.
     pub dns: Option<AcmeDnsConfig>,
 }
@@ -72,9 +76,11 @@ impl Default for AcmeConfig {
             directory: None,
             email: None,
             ca_file: None,
+            trusted_roots: None,
             caa_identities: vec!["letsencrypt.org".into()],
             settle_seconds: 2,
             platform: true,
+            applications: true,
             dns: None,
         }
     }
@@ -87,6 +93,10 @@ impl AcmeConfig {
         let directory = self.directory.as_deref().unwrap_or("https://");
         claim(directory.starts_with("https://"), "acme.directory: an address that begins with https://.")?;
         claim(self.settle_seconds <= 60, "acme.settle_seconds: at most 60.")?;
+        let files = [("acme.ca_file", &self.ca_file), ("acme.trusted_roots", &self.trusted_roots)];
+        for (what, file) in files {
+            claim(file.as_ref().is_none_or(|file| file.is_file()), &format!("{what}: there is no such file."))?;
+        }
         let zone = self.dns.as_ref().map_or("a.b", |dns| &dns.zone);
         let plain = zone.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'));
         claim(plain && !zone.starts_with('.') && !zone.ends_with('.'), "acme.dns.zone: a name in lower case, like acme.example.com.")

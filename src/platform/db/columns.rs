@@ -72,3 +72,9 @@ impl Nullable for Timestamp {
         Value::BigInt(None)
     }
 }
+
+impl TryFromU64 for Timestamp {
+    fn try_from_u64(_: u64) -> Result<Self, DbErr> {
+        Err(DbErr::ConvertFromU64("Timestamp"))
+    }
+}

@@ -20,6 +20,8 @@ pub enum Template {
     PasswordChanged { name: String },
     /// A second factor was added or removed; `change` is a clause: "a passkey was added".
     SecondFactorChanged { name: String, change: String },
+    /// Something is wrong with an organization's domain; goes to its owners. `words` says what, and what to do.
+    DomainTrouble { name: String, domain: String, words: String, link: String },
     /// Shows an operator that mail arrives.
     Test { name: String },
 }
@@ -35,6 +37,7 @@ impl Template {
             Template::ResetPassword { .. } => "reset_password",
             Template::PasswordChanged { .. } => "password_changed",
             Template::SecondFactorChanged { .. } => "second_factor_changed",
+            Template::DomainTrouble { .. } => "domain_trouble",
             Template::Test { .. } => "test",
         }
     }
@@ -53,7 +56,8 @@ impl Template {
             Template::Invitation { link, .. }
             | Template::VerifyEmail { link, .. }
             | Template::ChangeEmail { link, .. }
-            | Template::ResetPassword { link, .. } => Some(link),
+            | Template::ResetPassword { link, .. }
+            | Template::DomainTrouble { link, .. } => Some(link),
             _ => None,
         }
     }

@@ -17,6 +17,7 @@ mod containers;
 mod endpoint;
 mod errors;
 mod events;
+mod hold;
 mod images;
 mod logs;
 mod network;
@@ -29,6 +30,7 @@ mod tasks;
 mod upload;
 
 pub use endpoint::{Endpoint, Tls};
+pub use hold::Gateway;
 pub use setup::Began;
 pub(crate) use spec::CPU_RESERVED_PERCENT;
 

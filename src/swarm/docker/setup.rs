@@ -59,7 +59,7 @@ impl Engine {
     }
 
     /// Makes the gateway bridge as Docker would, but bound to one address.
-    async fn bind_gateway(&self, address: IpAddr) -> Result<()> {
+    pub(super) async fn bind_gateway(&self, address: IpAddr) -> Result<()> {
         match self.call("looking at the gateway bridge", |d| async move { d.inspect_network(GATEWAY, None).await }).await {
             Err(SwarmError::NotFound(_)) => {}
             Err(why) => return Err(why),

@@ -1,5 +1,5 @@
 //! Domains.
-use super::{Answers, LIST, LOOK, Pairs, Table, World};
+use super::{Answers, LIST, LOOK, OPERATOR, Pairs, Table, World};
 use crate::support::panel::TestPanel;
 use futures::future::BoxFuture;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
@@ -20,6 +20,7 @@ const ROUTES: &[(&str, Answers)] = &[
     ("POST /api/paas/domains/{id}/verify",            ([200, 200, 200, 403, 403, 404, 401], "domains")),
     // This platform orders none, and there is none: both are told only to whom may know.
     ("POST /api/paas/domains/{id}/ssl",               ([409, 409, 409, 403, 403, 404, 401], "domains")),
+    ("GET /api/admin/certificates",                   OPERATOR),
     ("DELETE /api/paas/domains/{id}/ssl",             ([404, 404, 404, 403, 403, 404, 401], "domains")),
 ];
 
@@ -31,6 +32,7 @@ const FUNCTIONS: &[(&str, Answers)] = &[
     ("domains/fns/read_domain",              LOOK),
     ("domains/fns/read_domains",             LIST),
     ("domains/fns/read_domains_of",          LOOK),
+    ("domains/fns/read_own_certificates",    OPERATOR),
     ("domains/fns/remove_certificate",       ([404, 404, 404, 403, 403, 404, 401], "domains")),
     ("domains/fns/remove_domain",            ([200, 200, 200, 403, 403, 404, 401], "domains")),
     ("domains/fns/upload_certificate",       ([400, 400, 400, 403, 403, 404, 401], "domains")),
@@ -70,6 +72,7 @@ fn fields(function: &str, world: &World) -> Option<Pairs> {
     let mut fields = vec![("id", world.more["domain"].clone())];
     match function {
         "add_domain" => fields = vec![("id", world.app.id.to_string()), ("domain", fresh_domain())],
+        "read_own_certificates" => fields = vec![("page", "1".into())],
         "read_domains" => fields = vec![("page", "1".into())],
         "read_domains_of" => fields = vec![("id", world.app.id.to_string()), ("page", "1".into())],
         "remove_domain" => fields.push(("confirm", world.more["name"].clone())),

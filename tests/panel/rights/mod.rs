@@ -22,11 +22,14 @@ mod apps;
 mod audit;
 mod deployments;
 mod domains;
+mod edges;
 mod factors;
 mod keys;
 mod mail;
+mod metrics;
 mod orgs;
 mod reports;
+mod routing;
 
 /// Every feature's table.
 const TABLES: &[&Table] = &[
@@ -36,11 +39,14 @@ const TABLES: &[&Table] = &[
     &audit::TABLE,
     &deployments::TABLE,
     &domains::TABLE,
+    &edges::TABLE,
     &factors::TABLE,
     &keys::TABLE,
     &mail::TABLE,
+    &metrics::TABLE,
     &orgs::TABLE,
     &reports::TABLE,
+    &routing::TABLE,
 ];
 
 /// What the owner, an admin, a developer, one for billing, a viewer, the owner of another organization, and somebody signed out get;
@@ -258,7 +264,7 @@ macro_rules! of_each_table {
     )*};
 }
 mod tables {
-    of_each_table!(accounts, admin, apps, audit, deployments, domains, factors, keys, mail, orgs, reports);
+    of_each_table!(accounts, admin, apps, audit, deployments, domains, edges, factors, keys, mail, metrics, orgs, reports, routing);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! ```text
 //! edge-bench certificate FOLDER HOST                                     writes cert.pem and key.pem
 //! edge-bench serve HTTP TLS BACKEND FOLDER HOST ROUTES CERTIFICATES      leads HOST to the backend, until it is killed
+//! edge-bench change BACKEND FOLDER HOST ROUTES CERTIFICATES              says how many ms a change takes until it is answered by
 //! ```
 //!
 //! Routes and certificates beyond the first are for other names, and lead to backends where nobody is.
@@ -28,7 +29,14 @@ mod units {
 }
 
 use edge::{Backend, Certificate, Edge, EdgeConfig, Listener, Route, Snapshot, Target};
-use std::{error::Error, fs, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    error::Error,
+    fs,
+    io::{Read, Write},
+    net::SocketAddr,
+    path::Path,
+    time::Duration,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -53,6 +61,9 @@ fn main() -> Outcome {
         ["serve", http, tls, backend, folder, host, routes, certificates] => {
             serve(http.parse()?, tls.parse()?, backend.parse()?, Path::new(folder), host, routes.parse()?, certificates.parse()?)
         }
+        ["change", backend, folder, host, routes, certificates] => {
+            change(backend.parse()?, Path::new(folder), host, routes.parse()?, certificates.parse()?)
+        }
         _ => Err("see the head of scripts/bench/edge/src/main.rs".into()),
     }
 }
@@ -64,6 +75,17 @@ fn serve(http: SocketAddr, tls: SocketAddr, backend: SocketAddr, folder: &Path, 
         max_connections_per_client: 10_000,
         ..EdgeConfig::default()
     })?;
+    let snapshot = snapshot(backend, folder, host, routes, certificates)?;
+    let start = std::time::Instant::now();
+    edge.publish(snapshot);
+    eprintln!("{routes} routes and {certificates} certificates are live after {:?}", start.elapsed());
+    loop {
+        std::thread::park();
+    }
+}
+
+/// As many routes and certificates, of which one of each is for HOST.
+fn snapshot(backend: SocketAddr, folder: &Path, host: &str, routes: usize, certificates: usize) -> Outcome<Snapshot> {
     let lead = |n: usize, host: String, address: SocketAddr| {
         let backends = vec![Backend { task: format!("task_{n}"), release: format!("rel_{n}"), address, h2c: false }];
         Route::new(host, format!("app_{n}"), Target::Tasks { backends, hold: Duration::from_secs(15) })
@@ -80,7 +102,7 @@ fn serve(http: SocketAddr, tls: SocketAddr, backend: SocketAddr, folder: &Path, 
         let (chain, key) = certificate(&name)?;
         Ok(Certificate { names: vec![name], chain, key })
     };
-    let snapshot = Snapshot {
+    Ok(Snapshot {
         version: 1,
         routes: (1..routes)
             .map(|n| lead(n, format!("app-{n}.bench.localhost"), nobody(n)))
@@ -88,11 +110,38 @@ fn serve(http: SocketAddr, tls: SocketAddr, backend: SocketAddr, folder: &Path, 
             .collect(),
         certificates: (1..certificates).map(other).chain([Ok(own)]).collect::<Outcome<_>>()?,
         ..Snapshot::default()
-    };
-    let start = std::time::Instant::now();
-    edge.publish(snapshot);
-    eprintln!("{routes} routes and {certificates} certificates are live after {:?}", start.elapsed());
-    loop {
-        std::thread::park();
+    })
+}
+
+/// Turns the route of HOST into a redirect and back, ten times, as a document that comes in and is read; the slowest counts.
+fn change(backend: SocketAddr, folder: &Path, host: &str, routes: usize, certificates: usize) -> Outcome {
+    let edge = Edge::start(EdgeConfig { listen: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()], threads: 2, ..EdgeConfig::default() })?;
+    let mut snapshot = snapshot(backend, folder, host, routes, certificates)?;
+    edge.publish(snapshot.clone());
+    let mut slowest = Duration::ZERO;
+    for n in 0..10 {
+        let lead = if n % 2 == 0 {
+            Route::new(host, "app_0", Target::Redirect { host: "elsewhere.localhost".into() })
+        } else {
+            let backends = vec![Backend { task: "task_0".into(), release: "rel_0".into(), address: backend, h2c: false }];
+            Route::new(host, "app_0", Target::Tasks { backends, hold: Duration::from_secs(15) })
+        };
+        snapshot.version += 1;
+        *snapshot.routes.last_mut().ok_or("no route")? = lead;
+        let document = serde_json::to_vec(&snapshot)?;
+        let start = std::time::Instant::now();
+        edge.publish(serde_json::from_slice(&document)?);
+        while !answer(edge.addresses()[0], host)?.starts_with(if n % 2 == 0 { "HTTP/1.1 308" } else { "HTTP/1.1 200" }) {}
+        slowest = slowest.max(start.elapsed());
     }
+    println!("{:.1}", slowest.as_secs_f64() * 1000.0);
+    Ok(())
+}
+
+fn answer(edge: SocketAddr, host: &str) -> Outcome<String> {
+    let mut socket = std::net::TcpStream::connect(edge)?;
+    write!(socket, "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer)?;
+    Ok(answer)
 }

@@ -24,6 +24,10 @@ pub struct Model {
     pub names: String,
     pub issuer: Option<String>,
     pub fingerprint: Option<String>,
+    /// Whether its issuer is one that browsers know, as far as that can be told.
+    pub trusted: Option<bool>,
+    /// When that, and its key, were last looked at.
+    pub looked_at: Timestamp,
     pub issued_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
     pub order_url: Option<String>,

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# fuzz-edge.sh [TARGET…] - cargo-fuzz on what the edge reads from strangers: request headers, hosts, announcements, paths.
+# SKY_FUZZ_SECONDS is for all targets together (600). What is found is kept in fuzz/artifacts, what was learnt in fuzz/corpus.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+targets=("$@")
+[ ${#targets[@]} -gt 0 ] || targets=(header host announcement path)
+has cargo-fuzz || { heading "Installing cargo-fuzz" >&2; cargo install --quiet --locked cargo-fuzz >&2; }
+each=$((${SKY_FUZZ_SECONDS:-600} / ${#targets[@]}))
+
+# No sanitizer: the code is safe Rust, and one would need another compiler. What is watched is what the targets assert.
+cd "$ROOT/fuzz"
+failed=()
+for target in "${targets[@]}"; do
+  heading "$target, $each seconds"
+  mkdir -p "corpus/$target"
+  nice -n 19 cargo fuzz run --fuzz-dir . --sanitizer none "$target" "corpus/$target" "seeds/$target" -- \
+    -max_total_time="$each" -max_len=4096 -rss_limit_mb=1024 -print_final_stats=1 2>&1 | grep -E 'Done|panicked|assert|stat::number|SUMMARY|Test unit' || true
+  [ -z "$(find "artifacts/$target" -type f 2>/dev/null)" ] || failed+=("$target")
+done
+[ ${#failed[@]} = 0 ] || die "found something: see fuzz/artifacts for ${failed[*]}"
+say "nothing was found"

@@ -1,0 +1,8 @@
+//! What an application was asked and how that went: charts on its pages, the same through the API, its access log, and everything for the
+//! operator's Prometheus. The numbers are kept by [`crate::platform::traffic`].
+pub mod fns;
+pub mod model;
+pub mod ui;
+
+#[cfg(feature = "ssr")]
+pub mod server;

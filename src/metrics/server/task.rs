@@ -1,0 +1,23 @@
+//! The loops that write down what edges counted, and remove what is kept no longer.
+use crate::{
+    error::Result,
+    platform::{hub::Changed, panel::Panel, tasks::Outcome, traffic},
+};
+use std::sync::Arc;
+
+/// Writes down what this process's edge and others counted since the last time.
+pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
+    traffic::drain(panel);
+    let told = traffic::flush(panel).await?;
+    if !told.is_empty() {
+        panel.hub.tell(Changed::Traffic(Arc::new(told)));
+    }
+    // Every few seconds: not worth a line.
+    Ok(None)
+}
+
+/// Removes what is kept no longer.
+pub async fn tidy(panel: &Arc<Panel>) -> Result<Outcome> {
+    let removed = traffic::trim(&panel.db, panel.now()).await?;
+    Ok((removed > 0).then(|| format!("removed {removed} old rows")))
+}

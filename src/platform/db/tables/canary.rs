@@ -1,0 +1,30 @@
+//! A deployment that shall be, is or was a canary. `settings` and `failure` are JSON; `share` is the percentage that edges give it now.
+use crate::{
+    id::{AppId, DeploymentId},
+    units::Timestamp,
+};
+use sea_orm::entity::prelude::*;
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "canaries")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub deployment_id: DeploymentId,
+    pub application_id: AppId,
+    pub settings: String,
+    pub previous_deployment_id: Option<DeploymentId>,
+    pub share: i64,
+    pub wish: Option<String>,
+    pub wished_by: Option<String>,
+    pub outcome: Option<String>,
+    pub failure: Option<String>,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+}
+
+/// No relations are walked: every look-up says whose rows it wants.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,8 @@
+//! Routing: what an application asks of the edge beside being served. Maintenance, HTTPS, passwords, header fields, limits, error pages,
+//! balancing, the share of requests that is logged, and paths under other hosts of the organization. It holds at once, without a deployment.
+pub mod fns;
+pub mod model;
+pub mod ui;
+
+#[cfg(feature = "ssr")]
+pub mod server;

@@ -1,0 +1,2 @@
+//! Paths under hosts of the organization.
+pub mod service;
