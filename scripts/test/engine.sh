@@ -8,7 +8,7 @@ engine_program
 engine_up
 # In three rounds: a panel that starts sweeps what looks like a crash's leftovers, and the last round kills the engine itself.
 failed=0
-for round in "swarm::" "spine:: bad_input:: load::" "crash::"; do
+for round in "swarm::" "spine:: bad_input:: load:: canary::" "crash::"; do
   threads=${SKYPANEL_TEST_THREADS:-2}
   [ "$round" != crash:: ] || threads=1
   # shellcheck disable=SC2086 # one word per filter
