@@ -61,8 +61,8 @@ test('an owner decides what the edge does', { timeout: 300_000 }, async (t) => {
     await page.locator('textarea[name=page]').fill('<!doctype html><title>Back soon</title><h1>We are moving house</h1>');
     await button('Save page').click();
     await saved().waitFor();
-    await page.getByRole('button', { name: /^Begin maintenance …$/ }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Begin maintenance', exact: true }).click();
+    await page.getByRole('button', { name: /^Begin maintenance…$/ }).click();
+    await button('Begin maintenance').and(page.locator(':visible')).click();
     await page.getByText('Visitors see the maintenance page now.').waitFor();
     assert.match((await visitorsGet(503)).text, /We are moving house/);
     await shoot(page, 'routing-maintenance');

@@ -14,7 +14,6 @@ use crate::{
     rights::Action,
 };
 use leptos::prelude::*;
-use leptos_meta::Meta;
 use leptos_router::hooks::use_params_map;
 
 fn domain_param() -> Result<DomainId> {
@@ -50,7 +49,7 @@ pub fn DomainPage() -> impl IntoView {
                 }
             }
         };
-        let again = follow(&domain).map(|seconds| view! { <Meta http_equiv="refresh" content=seconds.to_string()/> });
+        let again = follow(&domain).map(|seconds| view! { <meta http-equiv="refresh" content=seconds.to_string()/> });
         view! {
             {again}
             <OnApp id=domain.application_id.clone()>

@@ -99,7 +99,7 @@ fn serve(port: &str, collector: &str) -> Result<()> {
         thread::sleep(Duration::from_millis(20));
     }
     // What is begun is ended; open sockets say goodbye by themselves.
-    thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_secs(2));
     while BUSY.load(Ordering::SeqCst) > 0 {
         thread::sleep(Duration::from_millis(20));
     }
