@@ -16,7 +16,7 @@ async fn what_is_counted_is_what_was_asked() {
             .route("/404", any(|_: String| async { StatusCode::NOT_FOUND }))
             .route("/500", any(|_: String| async { StatusCode::INTERNAL_SERVER_ERROR }))
             .route("/echo", any(|body: String| async { body }))
-            .route("/slow", any(|_: String| slow()))
+            .route("/slow", any(move |_: String| slow()))
     };
     let task = Task::app("r1.a", routes());
     edge.lead_to(&[&task], LONG);
