@@ -69,7 +69,10 @@ impl Tally {
         match result {
             Ok(()) if !matches!(kind, Kind::Get | Kind::Get2) => drop(self.done.lock().unwrap().insert(id)),
             Ok(()) => {}
-            Err(why) => self.failed.lock().unwrap().push(Failure { kind, id, begun, why }),
+            Err(why) => {
+                let why = format!("after {:.2} s: {why}", begun.elapsed().as_secs_f32());
+                self.failed.lock().unwrap().push(Failure { kind, id, begun, why });
+            }
         }
     }
 

@@ -74,7 +74,7 @@ async fn a_release_that_does_well_is_promoted_step_by_step() {
 async fn a_slow_release_is_taken_back() {
     let mut settings = quick();
     settings["p95_floor_millis"] = json!(100);
-    let it = Try::begin(settings, |backend| backend.takes(Duration::from_millis(400))).await;
+    let it = Try::begin(settings, |backend| backend.takes(Duration::from_secs(1))).await;
     it.visit(120).await;
     let done = it.ends_as(Phase::Failed).await;
     let failure = done.failure.unwrap();

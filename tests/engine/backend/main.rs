@@ -163,6 +163,12 @@ fn talk(stream: TcpStream, collector: &str) -> Result<()> {
     }
 }
 
+/// Whether nothing is wrong but that nothing came: a signal, too, ends a read that has a timeout.
+fn is_only_silence(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(kind, WouldBlock | TimedOut | Interrupted)
+}
+
 /// Once it has said goodbye it takes no message any more: what was not answered by then was not noted either.
 fn messages(mut reader: BufReader<TcpStream>, mut writer: TcpStream, collector: &str) -> Result<()> {
     reader.get_ref().set_read_timeout(Some(Duration::from_millis(50)))?;
@@ -179,7 +185,7 @@ fn messages(mut reader: BufReader<TcpStream>, mut writer: TcpStream, collector: 
         match reader.fill_buf() {
             Ok([]) => return Ok(()),
             Ok(_) => {}
-            Err(why) if matches!(why.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => continue,
+            Err(why) if is_only_silence(why.kind()) => continue,
             Err(why) => return Err(why),
         }
         let _busy = Busy::new();
