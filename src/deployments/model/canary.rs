@@ -69,6 +69,7 @@ pub fn latency(micros: u64) -> String {
 /// What the numbers of a step say so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CanaryVerdict)]
 pub enum Verdict {
     /// Too few requests for a judgement.
     #[default]
@@ -224,6 +225,7 @@ impl std::str::FromStr for Outcome {
 
 /// What both releases did in one step, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = CanaryNumbers)]
 pub struct Numbers {
     /// The release before.
     pub old: Counts,
