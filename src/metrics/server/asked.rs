@@ -73,8 +73,8 @@ impl AskedLines {
             fields.refuse("class", "The first digit of a status: 1 to 5, or 0 for clients that left.");
         }
         let path = self.path.clone().filter(|path| !path.is_empty());
-        if path.as_ref().is_some_and(|path| path.chars().count() > LONGEST) {
-            fields.refuse("path", "At most 200 characters of a path.");
+        if path.as_ref().is_some_and(|path| path.chars().count() > LONGEST || path.chars().any(char::is_control)) {
+            fields.refuse("path", "At most 200 characters of a path, and none that controls.");
         }
         fields.done()?;
         Ok((LineFilter { class: self.class, path, since, until, after: None }, limit))
