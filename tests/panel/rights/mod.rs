@@ -123,7 +123,12 @@ impl World {
         let db = t.panel.db.read();
         let (apps, deployments) =
             (application::Entity::find().count(db).await.unwrap(), deployment::Entity::find().count(db).await.unwrap());
-        let people = membership::Entity::find().order_by_asc(membership::Column::UserId).all(db).await.unwrap();
+        let people = membership::Entity::find()
+            .order_by_asc(membership::Column::UserId)
+            .order_by_asc(membership::Column::OrganizationId)
+            .all(db)
+            .await
+            .unwrap();
         let (orgs, asked) = (organization::Entity::find().all(db).await.unwrap(), invitation::Entity::find().all(db).await.unwrap());
         let (roles, grants) = (role::Entity::find().all(db).await.unwrap(), app_grant::Entity::find().all(db).await.unwrap());
         let rows = format!("{:?} {:?}", t.app_row(&self.app).await, t.row(&self.queued).await);
