@@ -29,8 +29,8 @@ async fn what_is_counted_is_what_was_asked() {
     }
     edge.request_to("nowhere.localhost", "GET", "/").send().await.unwrap();
     until("all have ended", || edge.handle.in_flight_of_release("r1") == 0).await;
-    let text = edge.handle.prometheus();
     tokio::time::sleep(Duration::from_millis(50)).await;
+    let text = edge.handle.prometheus();
     let signals = edge.handle.take_signals();
     let one = release(&signals, "r1");
     assert_eq!((one.app.as_str(), one.requests, one.classes), ("app_1", 40, [0, 20, 0, 10, 10]));

@@ -36,6 +36,34 @@ async fn a_websocket_echoes_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_waits_for_an_answer_that_takes_its_time() {
+    let edge = TestEdge::start();
+    let task = Task::raw("r1.a", |mut socket, _| async move {
+        read_header(&mut socket).await.unwrap();
+        let accept = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n";
+        socket.write_all(accept).await.unwrap();
+        let mut frame = [0; 8];
+        while socket.read_exact(&mut frame).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            socket.write_all(&frame).await.unwrap();
+        }
+    });
+    edge.lead_to(&[&task], LONG);
+    let hello = "GET /chat HTTP/1.1\nHost: app.localhost\nConnection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGVzdA==\n\n";
+    let talk = async || {
+        let mut socket = edge.raw(hello).await;
+        assert!(read_header(&mut socket).await.unwrap().starts_with("HTTP/1.1 101 "));
+        for n in 0..3_u8 {
+            socket.write_all(&[n; 8]).await.unwrap();
+            let mut back = [0; 8];
+            socket.read_exact(&mut back).await.unwrap();
+            assert_eq!(back, [n; 8]);
+        }
+    };
+    futures::future::join_all((0..20).map(|_| talk())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn events_arrive_when_they_are_sent() {
     let edge = TestEdge::start();
     let (send, receive) = tokio::sync::mpsc::unbounded_channel::<String>();

@@ -92,7 +92,11 @@ fn serve(port: &str, collector: &str) -> Result<()> {
     let listener = TcpListener::bind(format!("0.0.0.0:{port}"))?;
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            thread::spawn(move || talk(stream, collector));
+            thread::spawn(move || {
+                if let Err(why) = talk(stream, collector) {
+                    eprintln!("a connection broke: {why}");
+                }
+            });
         }
     });
     while !ENDS.load(Ordering::SeqCst) {
