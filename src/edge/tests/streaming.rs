@@ -39,7 +39,10 @@ async fn a_websocket_echoes_through() {
 async fn a_websocket_waits_for_an_answer_that_takes_its_time() {
     let edge = TestEdge::start();
     let task = Task::raw("r1.a", |mut socket, _| async move {
-        read_header(&mut socket).await.unwrap();
+        // The connection has answered a request before, as kept ones have.
+        while !read_header(&mut socket).await.unwrap().to_lowercase().contains("upgrade: websocket") {
+            socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+        }
         let accept = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n";
         socket.write_all(accept).await.unwrap();
         let mut frame = [0; 8];
@@ -51,6 +54,7 @@ async fn a_websocket_waits_for_an_answer_that_takes_its_time() {
     edge.lead_to(&[&task], LONG);
     let hello = "GET /chat HTTP/1.1\nHost: app.localhost\nConnection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGVzdA==\n\n";
     let talk = async || {
+        assert_eq!(edge.request("GET", "/").send().await.unwrap().text().await.unwrap(), "ok");
         let mut socket = edge.raw(hello).await;
         assert!(read_header(&mut socket).await.unwrap().starts_with("HTTP/1.1 101 "));
         for n in 0..3_u8 {
