@@ -13,7 +13,7 @@ use super::{
     snapshot::Sticky,
     sticky,
     table::{Place, Refusal},
-    upgrade::Upgrade,
+    upgrade::{self, Upgrade},
     upstream::{InFlight, Mark, Tried, Upstream},
     wire::Conn,
 };
@@ -100,7 +100,7 @@ impl Proxy {
 
     /// Which kept connections an attempt may take, and how long its own is kept afterwards.
     fn keeping(&self, session: &Session, exchange: &Exchange) -> (u64, Duration) {
-        if exchange.attempts > 1 {
+        if exchange.attempts > 1 || exchange.upgrade.leaves_http() {
             (self.fresh.fetch_sub(1, Ordering::Relaxed), Duration::from_millis(1))
         } else if session.req_header().method.is_idempotent() {
             (0, KEEP)
@@ -293,6 +293,7 @@ impl ProxyHttp for Proxy {
             peer.group_key = if exchange.attempts > 1 { group } else { 0 };
         } else {
             peer.group_key = group;
+            peer.options.custom_l4 = exchange.upgrade.leaves_http().then(|| Arc::new(upgrade::Connector) as _);
         }
         peer.options.idle_timeout = Some(idle);
         peer.options.connection_timeout = Some(CONNECT);

@@ -1,6 +1,26 @@
 //! Requests that mean to leave HTTP on the connection that they came by.
+use async_trait::async_trait;
 use http::header;
+use pingora_core::{
+    connectors::l4::Connect,
+    protocols::l4::{
+        ext::{connect, set_tcp_keepalive},
+        socket::SocketAddr,
+        stream::Stream,
+        virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream},
+    },
+    {Error, ErrorType, Result},
+};
 use pingora_proxy::Session;
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
 
 /// How a request means to leave HTTP, if it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,5 +59,75 @@ impl Upgrade {
     /// Whether what follows may be no HTTP any more.
     pub fn leaves_http(self) -> bool {
         matches!(self, Upgrade::WebSocket | Upgrade::Other)
+    }
+}
+
+/// Connects to tasks for requests that mean to leave HTTP.
+///
+/// A request without a body ends with its header, and pingora tells its upstream half so by a message of its own. An answer that is read
+/// before that message makes it the end of what follows the answer: the connection is closed as soon as it was upgraded. Which of the two is
+/// taken first is left to chance where both are there, as on a machine so busy that the answer comes between two steps of the edge.
+/// So the first look for an answer finds none.
+#[derive(Debug)]
+pub(super) struct Connector;
+
+#[async_trait]
+impl Connect for Connector {
+    async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
+        let Some(address) = address.as_inet() else {
+            return Error::e_explain(ErrorType::InternalError, "tasks have addresses of the internet only");
+        };
+        let stream = connect(address, None).await?;
+        Ok(VirtualSocketStream::new(Box::new(Patient { stream, has_looked: false })).into())
+    }
+}
+
+/// A connection on which the first look for something to read finds nothing, whatever is there, and the second follows at once.
+#[derive(Debug)]
+struct Patient {
+    stream: TcpStream,
+    has_looked: bool,
+}
+
+impl VirtualSocket for Patient {
+    fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
+        match option {
+            VirtualSockOpt::NoDelay => self.stream.set_nodelay(true),
+            VirtualSockOpt::KeepAlive(keepalive) => set_tcp_keepalive(&self.stream, &keepalive).map_err(io::Error::other),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.has_looked {
+            self.has_looked = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -67,6 +67,30 @@ async fn a_websocket_waits_for_an_answer_that_takes_its_time() {
     futures::future::join_all((0..20).map(|_| talk())).await;
 }
 
+/// The answer is there before the edge looks for it, as it is where a busy machine takes the edge off its processor at the wrong moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_stays_open_however_early_it_is_accepted() {
+    let edge = TestEdge::start();
+    let task = Task::raw("r1.a", |mut socket, _| async move {
+        let accept = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n";
+        socket.write_all(accept).await.unwrap();
+        read_header(&mut socket).await.unwrap();
+        let (mut read, mut write) = socket.split();
+        let _ = tokio::io::copy(&mut read, &mut write).await;
+    });
+    edge.lead_to(&[&task], LONG);
+    let hello = "GET /chat HTTP/1.1\nHost: app.localhost\nConnection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGVzdA==\n\n";
+    let mut broken = 0;
+    for _ in 0..300 {
+        let mut socket = edge.raw(hello).await;
+        assert!(read_header(&mut socket).await.unwrap().starts_with("HTTP/1.1 101 "));
+        let _ = socket.write_all(b"hello").await;
+        let mut back = [0; 5];
+        broken += usize::from(socket.read_exact(&mut back).await.is_err());
+    }
+    assert_eq!(broken, 0, "of 300");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn events_arrive_when_they_are_sent() {
     let edge = TestEdge::start();
