@@ -70,7 +70,7 @@ const stop = async (child) => {
   await Promise.race([gone, sleep(3_000).then(() => child.kill('SIGKILL'))]);
 };
 
-const nginxConf = (body, pid) => `worker_processes 1; daemon off; pid ${join(dir, pid)}; error_log /dev/null;
+const nginxConf = (body, pid) => `user root; worker_processes 1; daemon off; pid ${join(dir, pid)}; error_log /dev/null;
 events { worker_connections 4096; }
 http { access_log off; client_body_temp_path ${dir}; proxy_temp_path ${dir}; fastcgi_temp_path ${dir}; uwsgi_temp_path ${dir}; scgi_temp_path ${dir};
 keepalive_requests 100000000; sendfile on; tcp_nopush on; ${body} }`;
