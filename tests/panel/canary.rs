@@ -52,7 +52,7 @@ async fn a_release_that_does_well_is_promoted_step_by_step() {
     t.clock.advance(MINUTE);
     it.reaches_step(2).await;
     assert_eq!(it.shares().await, [(it.shop.first.clone(), 40), (it.id.clone(), 60)]);
-    let second = it.visit(200).await;
+    let second = it.visit(400).await;
     assert!(second.new.requests > second.old.requests, "{second:?}");
     it.sees(&second).await;
     t.clock.advance(2 * MINUTE);
@@ -75,7 +75,7 @@ async fn a_slow_release_is_taken_back() {
     let mut settings = quick();
     settings["p95_floor_millis"] = json!(100);
     let it = Try::begin(settings, |backend| backend.takes(Duration::from_secs(1))).await;
-    it.visit(120).await;
+    it.visit(240).await;
     let done = it.ends_as(Phase::Failed).await;
     let failure = done.failure.unwrap();
     assert_eq!(failure.code, "canary_worse");

@@ -59,11 +59,14 @@ pub async fn view(panel: &Panel, id: &DeploymentId) -> Result<Option<Canary>> {
             numbers,
         });
     }
+    let outcome = outcome(&row)?;
+    // A step may have begun between the two looks; while nothing is decided the share is the last one's.
+    let share = steps.last().filter(|_| outcome.is_none() && row.share > 0).map_or(row.share, |step| step.percent);
     Ok(Some(Canary {
-        outcome: outcome(&row)?,
+        outcome,
         settings,
         previous_deployment_id: row.previous_deployment_id,
-        share: row.share,
+        share,
         started_at,
         finished_at: row.finished_at,
         decided_by: row.wished_by,
