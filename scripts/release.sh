@@ -5,7 +5,7 @@ set -euo pipefail
 
 "$ROOT/scripts/setup.sh" run
 # What is packed is built once and runs for long: the optimiser may look across crates, which makes the edge a good deal faster.
-export CARGO_PROFILE_RELEASE_LTO=thin CARGO_PROFILE_RELEASE_CODEGEN_UNITS=4
+export CARGO_PROFILE_RELEASE_LTO=thin CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
 app=$(SKY_PROFILE=release "$ROOT/scripts/build.sh" | tail -n 1)
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' "$ROOT/Cargo.toml")
 name=skypanel-$version-$(uname -m)

@@ -10,9 +10,11 @@ engine_up
 failed=0
 for round in "swarm::" "spine:: bad_input:: load:: canary::" "crash::"; do
   threads=${SKYPANEL_TEST_THREADS:-2}
-  [ "$round" != crash:: ] || threads=1
+  loud=()
+  # It says how long everything took to come back.
+  [ "$round" != crash:: ] || { threads=1; loud=(--nocapture); }
   # shellcheck disable=SC2086 # one word per filter
-  beside_engine "$program" $round --test-threads="$threads" || failed=1
+  beside_engine "$program" $round --test-threads="$threads" "${loud[@]}" || failed=1
 done
 # Several machines, one test at a time: they are cut off and taken down in turn.
 swarm_up 3

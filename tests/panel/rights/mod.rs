@@ -6,7 +6,7 @@ use crate::support::{
     panel::{App, TestPanel},
 };
 use futures::future::BoxFuture;
-use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder};
+use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use skypanel::{
     doors,
@@ -123,17 +123,21 @@ impl World {
         let db = t.panel.db.read();
         let (apps, deployments) =
             (application::Entity::find().count(db).await.unwrap(), deployment::Entity::find().count(db).await.unwrap());
-        let people = membership::Entity::find()
-            .order_by_asc(membership::Column::UserId)
-            .order_by_asc(membership::Column::OrganizationId)
-            .all(db)
-            .await
-            .unwrap();
-        let (orgs, asked) = (organization::Entity::find().all(db).await.unwrap(), invitation::Entity::find().all(db).await.unwrap());
-        let (roles, grants) = (role::Entity::find().all(db).await.unwrap(), app_grant::Entity::find().all(db).await.unwrap());
+        // PostgreSQL gives a table's rows in no order of its own.
+        let people = in_order(membership::Entity::find().all(db).await.unwrap());
+        let (orgs, asked) =
+            (in_order(organization::Entity::find().all(db).await.unwrap()), in_order(invitation::Entity::find().all(db).await.unwrap()));
+        let (roles, grants) =
+            (in_order(role::Entity::find().all(db).await.unwrap()), in_order(app_grant::Entity::find().all(db).await.unwrap()));
         let rows = format!("{:?} {:?}", t.app_row(&self.app).await, t.row(&self.queued).await);
-        format!("{apps} {deployments} {rows} {people:?} {orgs:?} {asked:?} {roles:?} {grants:?}")
+        format!("{apps} {deployments} {rows} {people} {orgs} {asked} {roles} {grants}")
     }
+}
+
+fn in_order<T: std::fmt::Debug>(rows: Vec<T>) -> String {
+    let mut rows: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
+    rows.sort();
+    rows.join(" ")
 }
 
 /// A browser and a script of each role, then of a stranger, of somebody signed out, and of an operator.
