@@ -90,6 +90,12 @@ impl Certs {
         *read = kept;
     }
 
+    /// Whether a name has a certificate that was made for it.
+    pub fn are_for(&self, name: &str) -> bool {
+        let (store, name) = (self.live.load(), normal_host(name));
+        store.exact.contains_key(&*name) || name.split_once('.').is_some_and(|(_, parent)| store.wild.contains_key(parent))
+    }
+
     /// How many names have a certificate.
     #[cfg(test)]
     pub fn names(&self) -> usize {

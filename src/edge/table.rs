@@ -8,7 +8,7 @@ use super::{
     prober::{Asked, Prober},
     rules::Rules,
     signals::{Meter, Meters},
-    snapshot::{Backend, Challenge, PanelRoute, Route, Snapshot, Target},
+    snapshot::{Backend, Challenge, PanelRoute, Policy, Route, Snapshot, Target},
     sticky::Signer,
     upstream::{InFlight, Pool, Tried, Upstream},
 };
@@ -248,14 +248,16 @@ impl Routes {
                 upstream
             }
         };
+        // Before the routes: who is led to TLS finds the certificate there.
+        self.certs.publish(&snapshot.certificates, &snapshot.challenges);
         let mut table = Table { version: snapshot.version, ..Table::default() };
         let mut probed = HashMap::new();
         table.exact.reserve(snapshot.routes.len());
-        let panel = self
-            .panel
-            .iter()
-            .flat_map(PanelRoute::backends)
-            .map(|(host, backend)| Route::new(host, "panel", Target::Tasks { backends: vec![backend], hold: PATIENCE }));
+        let panel = self.panel.iter().flat_map(PanelRoute::backends).map(|(host, backend)| {
+            let policy = Policy { https_only: self.certs.are_for(host), ..Policy::default() };
+            let target = Target::Tasks { backends: vec![backend], hold: PATIENCE };
+            Route { policy: Some(Box::new(policy)), ..Route::new(host, "panel", target) }
+        });
         for route in snapshot.routes.into_iter().chain(panel) {
             let rules = Rules::of(route.policy, &route.host);
             let leads = match route.target {
@@ -282,8 +284,6 @@ impl Routes {
             }
         }
         table.signer = Signer::new(if snapshot.cookie_key.is_empty() { &self.own_key } else { &snapshot.cookie_key });
-        // Before the routes: who is led to TLS finds the certificate there.
-        self.certs.publish(&snapshot.certificates, &snapshot.challenges);
         let old = self.live.swap(Arc::new(table));
         fence(Ordering::SeqCst); // with the one in `reserve`
         drop(old);

@@ -184,6 +184,27 @@ async fn http2_is_chosen_where_the_client_offers_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_panels_host_leads_to_tls_once_it_has_a_certificate() {
+    let panel = Task::plain("panel");
+    let route = PanelRoute { hosts: vec!["panel.example.com".into()], address: panel.backend.address };
+    let trusted = vec!["127.0.0.1/32".parse().unwrap()];
+    let edge = TestEdge::with(EdgeConfig { panel: Some(route), trusted, ..EdgeConfig::default() });
+    let ask = || edge.request_to("panel.example.com", "GET", "/sign-in?next=%2F");
+    edge.publish(Snapshot { certificates: vec![certificate(&["*.other.example.com"]).0], ..Snapshot::default() });
+    assert_eq!(ask().send().await.unwrap().status(), 200, "another's certificate is not its own");
+    for name in ["panel.example.com", "*.example.com"] {
+        edge.publish(Snapshot { certificates: vec![certificate(&[name]).0], ..Snapshot::default() });
+        let answer = ask().send().await.unwrap();
+        assert_eq!(answer.status(), 308, "{name}");
+        assert_eq!(answer.headers()["location"], "https://panel.example.com/sign-in?next=%2F");
+        let behind = ask().header("x-forwarded-proto", "https").send().await.unwrap();
+        assert_eq!(behind.status(), 200, "whoever ends TLS in front is believed");
+    }
+    edge.publish(Snapshot::default());
+    assert_eq!(ask().send().await.unwrap().status(), 200, "without one there is nowhere to lead to");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_challenge_is_shown_to_the_authority_alone() {
     let (edge, task) = (secure(), Task::plain("r1.a"));
     let [(own, own_der), (proof, proof_der)] = [certificate(&["a.example.com"]), certificate(&["a.example.com"])];
