@@ -163,10 +163,9 @@ pub async fn keep(engine: Engine, asked: Asked, walls: Walls, stop: Cancellation
         let (now, is_known) = asked.facts(&engine).await;
         // While the engine is away its machines are those that it told last.
         let facts = if is_known { now } else { last.clone().unwrap_or(now) };
+        // After a start of ours before the engine's: the walls of an earlier life know more machines than we do, and are left as they are.
         let stands_anyhow = !is_known && last.is_none() && keeper.is_up().await.unwrap_or(false);
-        let standing = match keeper.pass(&facts).await {
-            // After a start of ours before the engine's: those of an earlier life know more than we do.
-            _ if stands_anyhow => Standing::Up,
+        let standing = match if stands_anyhow { Ok(Pass::Stood) } else { keeper.pass(&facts).await } {
             Ok(Pass::Stood) => Standing::Up,
             Ok(Pass::Raised(faults)) => {
                 if last.as_ref() == Some(&facts) {

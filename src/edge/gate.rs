@@ -62,6 +62,12 @@ fn fault_of_http2(request: &RequestHeader) -> Option<strict::Fault> {
     }
 }
 
+/// Whether the client came with TLS, to us or to a proxy that is believed. Of several in a row the first one met the client.
+fn is_https(request: &RequestHeader, exchange: &Exchange) -> bool {
+    let said = request.headers.get("x-forwarded-proto").filter(|_| exchange.conn.is_trusted).and_then(|value| value.to_str().ok());
+    said.map_or(exchange.conn.is_tls, |all| all.split(',').next().unwrap_or_default().trim().eq_ignore_ascii_case("https"))
+}
+
 impl Gate {
     /// Answers a request that is for no task. Says whether it did.
     pub async fn check(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
@@ -70,7 +76,7 @@ impl Gate {
             Ok(Some(verdict)) => verdict,
             Ok(None) => self.judge(session, exchange).await,
         };
-        let (id, place, is_tls) = (&exchange.id, exchange.place.as_ref(), exchange.conn.is_tls);
+        let (id, place, is_tls) = (&exchange.id, exchange.place.as_ref(), exchange.is_https);
         match verdict {
             Verdict::Pass => return Ok(false),
             Verdict::Refuse(refusal) => {
@@ -91,6 +97,7 @@ impl Gate {
         let request = session.req_header();
         exchange.id = headers::id_of(request, &exchange.conn);
         exchange.client = headers::client_of(request, &exchange.conn, &self.trusted);
+        exchange.is_https = is_https(request, exchange);
         if let Some(http1) = session.as_http1() {
             let raw = http1.get_headers_raw_bytes();
             if raw.len() > HEADER_LIMIT {
@@ -127,11 +134,11 @@ impl Gate {
         let Some(place) = &exchange.place else { return Verdict::Refuse(Refusal::UnknownHost) };
         let request = session.req_header();
         let policy = &place.rules.policy;
-        if policy.https_only && !self.is_https(request, exchange) {
+        if policy.https_only && !exchange.is_https {
             return Verdict::Redirect(self.address(true, &exchange.host, request));
         }
         if let Leads::Redirect(host) = &place.leads {
-            return Verdict::Redirect(self.address(self.is_https(request, exchange), host, request));
+            return Verdict::Redirect(self.address(exchange.is_https, host, request));
         }
         if let Some(refusal) = self.limit(request, exchange, place) {
             return Verdict::Refuse(refusal);
@@ -164,12 +171,6 @@ impl Gate {
             request.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
         let is_too_large = length.zip(limits.body).is_some_and(|(length, most)| length > most);
         is_too_large.then_some(Refusal::BodyTooLarge)
-    }
-
-    /// Whether the client came with TLS, to us or to a proxy that is believed.
-    fn is_https(&self, request: &RequestHeader, exchange: &Exchange) -> bool {
-        let said = request.headers.get("x-forwarded-proto").filter(|_| exchange.conn.is_trusted);
-        said.map_or(exchange.conn.is_tls, |proto| proto.as_bytes() == b"https")
     }
 
     /// The request's address at a host.

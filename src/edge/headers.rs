@@ -27,7 +27,7 @@ const OURS: [&str; 9] = [
     "forwarded",
 ];
 /// What concerns one connection only (RFC 9110, 7.6.1).
-const HOP: [&str; 6] = ["keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "proxy-authorization"];
+const HOP: [&str; 7] = ["http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "proxy-authorization"];
 
 /// What a request's `Host` or `:authority` says.
 pub(super) fn authority(request: &RequestHeader) -> &str {

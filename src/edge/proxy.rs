@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Version, header};
 use pingora_core::{
-    Error, ErrorSource, ErrorType, Result,
+    Error, ErrorSource, ErrorType, Result, RetryType,
     modules::http::HttpModules,
     protocols::TcpKeepalive,
     upstreams::peer::{H1UpgradePolicy, HttpPeer, Peer},
@@ -180,6 +180,8 @@ pub(super) struct Exchange {
     pub host: String,
     pub conn: Arc<Conn>,
     pub client: IpAddr,
+    /// The client came with TLS, to us or to a proxy that is believed.
+    pub is_https: bool,
     pub place: Option<Arc<Place>>,
     pub tried: Tried,
     /// What its header offends against.
@@ -229,6 +231,7 @@ impl ProxyHttp for Proxy {
             host: String::new(),
             conn: self.nowhere.clone(),
             client: Ipv4Addr::UNSPECIFIED.into(),
+            is_https: false,
             place: None,
             tried: Tried::default(),
             fault: None,
@@ -373,7 +376,7 @@ impl ProxyHttp for Proxy {
                 && let Some(signer) = &self.gate.routes.table().signer
             {
                 let (path, secure) =
-                    (if place.prefix.is_empty() { "/" } else { &place.prefix }, if exchange.conn.is_tls { "; Secure" } else { "" });
+                    (if place.prefix.is_empty() { "/" } else { &place.prefix }, if exchange.is_https { "; Secure" } else { "" });
                 let value = signer.sign(&place.app.id, mark);
                 response.append_header(
                     header::SET_COOKIE,
@@ -381,7 +384,7 @@ impl ProxyHttp for Proxy {
                 )?;
             }
         }
-        headers::finish(response, &exchange.id, Some(place), exchange.conn.is_tls)
+        headers::finish(response, &exchange.id, Some(place), exchange.is_https)
     }
 
     /// Nothing was sent, so another backend may have it, whatever it is.
@@ -412,6 +415,18 @@ impl ProxyHttp for Proxy {
         let is_dead = is_broken && error.esource == ErrorSource::Upstream && !exchange.is_answered;
         // The header could not be written whole, so no server has begun to work on it.
         let is_unsent = error.etype == ErrorType::WriteError && !exchange.is_sent;
+        // An HTTP/2 server said that it did nothing about it (RFC 9113, 8.7): it is full, or going away in order.
+        let is_declined = error.etype == ErrorType::H2Error
+            && error.retry == RetryType::Decided(true)
+            && error.esource == ErrorSource::Upstream
+            && !exchange.is_answered;
+        if is_declined {
+            if let Some(upstream) = exchange.leave() {
+                exchange.tried.failed.push(upstream);
+            }
+            error.set_retry(!session.as_ref().retry_buffer_truncated());
+            return error;
+        }
         exchange.reached += usize::from(!is_unsent);
         let may_repeat = is_unsent || (session.req_header().method.is_idempotent() && exchange.reached < REACHED_LIMIT);
         if let Some(upstream) = exchange.leave().filter(|_| is_dead) {
@@ -436,7 +451,7 @@ impl ProxyHttp for Proxy {
                 if !session.as_mut().is_body_done() {
                     exchange.conn.linger();
                 }
-                let told = refuse(session, refusal, &exchange.id, exchange.place.as_ref(), exchange.conn.is_tls).await;
+                let told = refuse(session, refusal, &exchange.id, exchange.place.as_ref(), exchange.is_https).await;
                 (refusal.status(), told)
             }
             _ => (0, Ok(())),

@@ -30,7 +30,7 @@ use pingora_proxy::HttpProxy;
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -242,6 +242,14 @@ impl Drop for Guest<'_> {
     }
 }
 
+/// What counts as one client: an address of IPv4, a network of 64 bits of IPv6, as the least that a customer of a provider gets.
+pub(super) fn household(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) >> 64 << 64).into(),
+        v4 => v4,
+    }
+}
+
 impl House {
     fn is_trusted(&self, ip: IpAddr) -> bool {
         self.trusted.iter().any(|net| net.contains(&ip.to_canonical()))
@@ -253,6 +261,7 @@ impl House {
         let mut guest = Guest(self, None);
         if !self.is_trusted(client) {
             let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+            let client = household(client);
             let count = guests.entry(client).or_default();
             if *count >= self.config.max_connections_per_client {
                 drop(guests);

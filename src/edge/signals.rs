@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Steps per doubling of the time, so that a quantile is right within 9 %.
+/// Steps per doubling of the time, so that a quantile is right within 12.5 %.
 const STEPS: usize = 8;
 /// The first doubling ends at 2^FIRST microseconds, the last at 2^(FIRST + OCTAVES): 64 µs and 67 s.
 const FIRST: u32 = 6;

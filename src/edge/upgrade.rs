@@ -46,13 +46,15 @@ impl Upgrade {
         if !session.is_upgrade_req() {
             return Upgrade::None;
         }
-        let tokens = session.req_header().headers.get(header::UPGRADE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let tokens = tokens.to_ascii_lowercase();
+        // Several lines are one list (RFC 9110, 5.3), and what can't be read may be anything.
+        let lines = session.req_header().headers.get_all(header::UPGRADE).iter();
+        let lines: Vec<String> = lines.map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase()).collect();
+        let tokens = lines.join(",");
         match tokens.trim() {
+            _ if !session.as_mut().is_body_empty() => Upgrade::Denied,
             "websocket" => Upgrade::WebSocket,
             tokens if tokens.split(',').any(is_http) => Upgrade::Denied,
-            _ if session.as_mut().is_body_empty() => Upgrade::Other,
-            _ => Upgrade::Denied,
+            _ => Upgrade::Other,
         }
     }
 

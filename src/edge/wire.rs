@@ -224,6 +224,8 @@ pub(super) struct Wire {
     /// Written, and not sent yet.
     out: Vec<u8>,
     watch: Option<Watch>,
+    /// How much of the preface is awaited where HTTP/2 was agreed on with TLS, and how long: pingora waits for it without an end.
+    preface: Option<(usize, Pin<Box<Sleep>>)>,
     noise: Arc<Noise>,
     /// How long a whole header may take.
     header_timeout: Duration,
@@ -253,8 +255,11 @@ impl Wire {
         let _ = socket.peer_addr.set(Some(PingoraAddr::Inet(conn.client)));
         let nothing = ResponseHeader::build(200, Some(0)).map_err(io::Error::other)?;
         let proxy = Arc::new(ProxyDigest::new(Box::new(nothing), Some(Box::new(conn.clone()))));
-        let watch = (!matches!(alpn, Some(ALPN::H2))).then(Watch::default);
-        Ok(Wire { io, conn, proxy, socket: Arc::new(socket), fd, alpn, ahead: Vec::new(), out: Vec::new(), watch, noise, header_timeout })
+        let is_h2 = matches!(alpn, Some(ALPN::H2));
+        let watch = (!is_h2).then(Watch::default);
+        let preface = is_h2.then(|| (PREFACE.len(), Box::pin(sleep(header_timeout))));
+        let (socket, ahead, out) = (Arc::new(socket), Vec::new(), Vec::new());
+        Ok(Wire { io, conn, proxy, socket, fd, alpn, ahead, out, watch, preface, noise, header_timeout })
     }
 
     /// Answers in the proxy's place and ends the connection.
@@ -341,6 +346,16 @@ impl AsyncRead for Wire {
             this.ahead.drain(..count);
             Poll::Ready(Ok(()))
         };
+        if let Some((awaited, end)) = &mut this.preface {
+            *awaited = awaited.saturating_sub(buf.filled().len() - before);
+            if *awaited == 0 {
+                this.preface = None;
+            } else if read.is_pending() {
+                ready!(end.as_mut().poll(cx));
+                this.noise.refused(this.conn.client.ip(), "connection", "it began with nothing");
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
         let Some(watch) = &mut this.watch else { return read };
         watch.follow(this.conn.epoch.load(Relaxed));
         if matches!(read, Poll::Ready(Ok(())))

@@ -92,7 +92,7 @@ impl FromStr for Range {
 }
 
 /// Times from a request's header to the beginning of its answer that a share of the requests did not exceed, in microseconds; right
-/// within 9 %.
+/// within 12.5 %.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Latency {
     pub p50_micros: u64,

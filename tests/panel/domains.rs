@@ -283,6 +283,22 @@ async fn a_proof_that_is_gone_is_warned_of_and_lapses_after_several_looks() {
     for _ in 0..6 {
         assert_eq!(place.verify(&app, &domain).await["claim"], "failing");
     }
+    // Nor does changing what it does.
+    for _ in 0..6 {
+        let reply = place.owner(&app).await.put(&path(&domain), json!({ "primary_domain": true })).await;
+        assert_eq!(reply.status(), 200);
+        task::pass(&place.t.panel).await.unwrap();
+        assert_eq!(place.read(&app, &domain).await["claim"], "failing");
+    }
+    // Nor does a name server that fails meanwhile.
+    place.dns.fail(true);
+    place.verify(&app, &domain).await;
+    place.dns.fail(false);
+    for _ in 0..6 {
+        place.t.clock.advance(Duration::from_secs(900));
+        task::pass(&place.t.panel).await.unwrap();
+        assert_eq!(place.read(&app, &domain).await["claim"], "failing");
+    }
     assert_eq!(place.leads_to("shop.example").await, [app.id.to_string()]);
     for _ in 0..4 {
         place.t.clock.advance(HOUR * 13);
@@ -410,6 +426,18 @@ async fn a_wildcard_takes_validation_by_dns_and_the_platforms_zone() {
     place.dns.alias("_acme-challenge.shop.example", challenge["value"].as_str().unwrap());
     let seen = place.verify(&app, &domain).await;
     assert_eq!(check(&seen, "delegation")["verdict"], "pass", "{seen}");
+    // The domain itself asks under the same name, which can be an alias for one other only; another organization's is its own.
+    let of = async |app: &App| {
+        let body = json!({ "application_id": app.id, "domain": "shop.example", "validation_method": "dns" });
+        let reply = app.owner.post("/api/paas/domains", body).await;
+        assert_eq!(reply.status(), 201, "{}", reply.text());
+        let made = reply.data();
+        made["records"].as_array().unwrap().iter().find(|record| record["purpose"] == "challenge").unwrap().clone()
+    };
+    let apex = of(&app).await;
+    assert_eq!((&apex["name"], &apex["value"]), (&challenge["name"], &challenge["value"]));
+    let other = place.t.app_in("globex").await;
+    assert_ne!(of(&other).await["value"], challenge["value"]);
 }
 
 #[tokio::test]

@@ -142,8 +142,10 @@ pub fn judge(settings: &CanarySettings, step: usize, old: &Counts, new: &Counts,
 }
 
 fn fails_more(settings: &CanarySettings, old: &Counts, new: &Counts) -> bool {
-    let margin = f64::from(settings.error_margin_permille) / 1_000.0;
-    new.errors >= FAILURES && new.error_share() - old.error_share() > margin
+    // In whole numbers: a share that is exactly the margin apart is not beyond it.
+    let [new_requests, old_requests] = [new, old].map(|it| i128::from(it.requests.max(1)));
+    let apart = i128::from(new.errors) * old_requests - i128::from(old.errors) * new_requests;
+    new.errors >= FAILURES && apart * 1_000 > i128::from(settings.error_margin_permille) * new_requests * old_requests
 }
 
 fn compare(settings: &CanarySettings, old: &Counts, new: &Counts) -> Option<String> {

@@ -53,6 +53,13 @@ fn small_samples_prove_nothing() {
 }
 
 #[test]
+fn exactly_the_margin_is_not_beyond_it() {
+    let settings = CanarySettings { error_margin_permille: 10, ..settings() };
+    let judged = |new: u64| judge(&settings, 0, &counts(100, 6, 100), &counts(100, new, 100), MINUTE).0;
+    assert_eq!((judged(7), judged(8)), (Verdict::Fine, Verdict::Worse));
+}
+
+#[test]
 fn what_is_broken_is_taken_back_at_once() {
     let (verdict, next) = look(counts(200, 0, 100), counts(12, 12, 100), Duration::from_secs(3));
     assert_eq!(verdict, Verdict::Worse);

@@ -17,7 +17,6 @@ use crate::{
         },
     },
     error::{Error, Result},
-    id::Id,
     platform::{
         db::tables::{acme_attempt, application, certificate, domain},
         fault::Because,
@@ -268,8 +267,14 @@ impl Walk<'_> {
     async fn answer_in_zone(&mut self, name: &DomainName, text: String) -> Result<(), Failure> {
         let unset = || Failure::new("This platform does not offer validation by DNS. Choose http or tls.");
         let config = self.panel.config.acme.dns.as_ref().ok_or_else(unset)?;
-        let of = self.row.domain_id.as_ref().map_or(records::PLATFORM, |id| id.suffix());
-        let at = records::challenge_at(&self.panel.config, of, name).ok_or_else(unset)?;
+        let of = match &self.row.domain_id {
+            None => records::PLATFORM.to_string(),
+            Some(id) => {
+                let claim = domain::Entity::find_by_id(id.clone()).one(self.panel.db.read()).await.because("looking up a domain")?;
+                records::label(&claim.ok_or("it is gone").because("looking up a domain")?, name)
+            }
+        };
+        let at = records::challenge_at(&self.panel.config, &of, name).ok_or_else(unset)?;
         self.open.dns.push((at.clone(), text.clone()));
         dns_update::updates(config).add(&at, &text).await.map_err(|why| {
             tracing::warn!(cause = ?why, "an answer could not be written into the zone");

@@ -17,6 +17,8 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 const MOST: usize = 64 * 1024;
 /// Certificates in a chain.
 const LONGEST: usize = 10;
+/// Names of a certificate that are kept and shown.
+const NAMES: usize = 100;
 
 /// What is known of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub fn read(chain: &str) -> Result<Chain, String> {
     let all = certificates(chain)?;
     let first = all.first().ok_or("There is no certificate in it.")?;
     let parsed = parse(first)?;
-    let names = names(&parsed);
+    let names = names(&parsed).into_iter().take(NAMES).collect();
     let organization = parsed.issuer().iter_organization().next().and_then(|it| it.as_str().ok().map(str::to_string));
     let common = parsed.issuer().iter_common_name().next().and_then(|it| it.as_str().ok().map(str::to_string));
     let issuer: Vec<String> = [organization, common].into_iter().flatten().collect();
@@ -67,7 +69,7 @@ fn names(parsed: &X509Certificate<'_>) -> Vec<String> {
         GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
         _ => None,
     };
-    alternative.value.general_names.iter().filter_map(name).take(100).collect()
+    alternative.value.general_names.iter().filter_map(name).collect()
 }
 
 /// Checks a customer's own certificate: that it can be read, is in order, covers the name, is in force, and fits its key.
@@ -89,6 +91,10 @@ fn fit(name: &DomainName, chain: &str, now: Timestamp) -> Result<Chain, String> 
     if all.is_empty() {
         return Err("Paste the certificate in PEM form. It begins with -----BEGIN CERTIFICATE-----.".into());
     }
+    // A chain is kept and told as it is; a key is sealed.
+    if chain.contains("PRIVATE KEY") {
+        return Err("There is a private key in it. Paste that into its own field, and only certificates here.".into());
+    }
     let parsed = all.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     if parsed.len() > 1 && parsed[0].is_ca() {
         return Err("The first certificate is an authority’s. Put the domain’s own first.".into());
@@ -103,10 +109,11 @@ fn fit(name: &DomainName, chain: &str, now: Timestamp) -> Result<Chain, String> 
         }
     }
     let known = read(chain)?;
+    let all_names = names(&parsed[0]);
     let covered = if name.is_wildcard() {
-        known.names.iter().any(|it| it == name.as_str())
+        all_names.iter().any(|it| it == name.as_str())
     } else {
-        known.names.iter().any(|it| covers(it, name.as_str()))
+        all_names.iter().any(|it| covers(it, name.as_str()))
     };
     if !covered {
         let names = if known.names.is_empty() {
@@ -226,6 +233,12 @@ mod tests {
         assert_eq!((known.names.len(), known.issuer.as_str(), known.to), (2, "A root", day(90)));
         assert!(check(&name("a.example.org"), &good.chain, &good.key, day(10)).is_ok());
         assert!(check(&name("*.example.org"), &good.chain, &good.key, day(10)).is_ok());
+
+        let bundle = check(&name("shop.example.com"), &format!("{}{}", good.chain, good.key), &good.key, day(10));
+        assert!(bundle.is_err_and(|why| format!("{why:?}").contains("There is a private key in it.")));
+        let many: Vec<String> = (0..150).map(|n| format!("n{n}.example.com")).collect();
+        let many = made(&many.iter().map(String::as_str).collect::<Vec<_>>(), 90);
+        assert_eq!(check(&name("n149.example.com"), &many.chain, &many.key, day(10)).unwrap().names.len(), NAMES);
 
         let other = made(&["shop.example.com"], 90);
         let reversed = format!("{}{}", good.authority, good.chain);

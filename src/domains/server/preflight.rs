@@ -58,7 +58,7 @@ pub struct Subject<'a> {
     /// What the answer to a visit is made of.
     probe: &'a str,
     /// Where in the platform's zone its challenge is answered.
-    of: &'a str,
+    of: String,
     /// The name under the platform's domain that it may be an alias for.
     own: String,
 }
@@ -67,13 +67,13 @@ impl<'a> Subject<'a> {
     /// A claim of an application with this host label.
     pub fn of_claim(config: &Config, row: &'a domain::Model, name: &'a DomainName, method: Method, app_host: &str) -> Self {
         let own = records::target(config, app_host);
-        Subject { name, method, token: Some(&row.token), probe: &row.token, of: row.id.suffix(), own }
+        Subject { name, method, token: Some(&row.token), probe: &row.token, of: records::label(row, name), own }
     }
 
     /// A name of the platform's own.
     pub fn of_platform(config: &Config, row: &'a certificate::Model, name: &'a DomainName, method: Method) -> Self {
         let own = names::panel_host(config).unwrap_or_else(|| name.to_string());
-        Subject { name, method, token: None, probe: row.id.as_str(), of: records::PLATFORM, own }
+        Subject { name, method, token: None, probe: row.id.as_str(), of: records::PLATFORM.into(), own }
     }
 }
 
@@ -280,7 +280,7 @@ async fn delegation(config: &Config, dns: &Dns, subject: &Subject<'_>) -> Option
         return None;
     }
     let (kind, own) = (CheckKind::Delegation, subject.name.challenge());
-    let at = records::challenge_at(config, subject.of, subject.name)?;
+    let at = records::challenge_at(config, &subject.of, subject.name)?;
     if at == own {
         return None;
     }

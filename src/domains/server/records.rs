@@ -4,8 +4,7 @@ use crate::{
         model::{DomainName, Method, Purpose, Record},
         server::names,
     },
-    id::Id,
-    platform::{config::Config, db::tables::domain},
+    platform::{config::Config, db::tables::domain, fresh},
 };
 use std::net::IpAddr;
 
@@ -32,7 +31,7 @@ pub fn records(config: &Config, row: &domain::Model, name: &DomainName, method: 
         all.extend(address(Purpose::AddressInstead));
     }
     if method == Method::Dns
-        && let Some(at) = challenge_at(config, row.id.suffix(), name)
+        && let Some(at) = challenge_at(config, &label(row, name), name)
         && at != name.challenge()
     {
         all.push(record("CNAME", name.challenge(), at, Purpose::Challenge));
@@ -43,6 +42,12 @@ pub fn records(config: &Config, row: &domain::Model, name: &DomainName, method: 
 /// The application's name under the platform's domain.
 pub fn target(config: &Config, app_host: &str) -> String {
     format!("{app_host}.{}", config.edge.apps_domain)
+}
+
+/// Where in the platform's zone an organization's challenges are answered for a name and for the wildcard below it: both ask under one name,
+/// which can be an alias for one other only.
+pub fn label(row: &domain::Model, name: &DomainName) -> String {
+    fresh::hash(&format!("{} {}", row.organization_id, name.base())).chars().take(32).collect()
 }
 
 /// Where the DNS challenge of a name is answered: in the platform's zone. A name of that zone itself is answered in its place.

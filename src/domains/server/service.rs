@@ -239,15 +239,23 @@ pub async fn update(ctx: &Ctx, id: &DomainId, form: &UpdateDomain) -> Result<Dom
         return Err(Error::invalid("redirect_to_primary", "This is the primary domain; it can’t redirect to itself."));
     }
     let method = method.map_or_else(|| row.method.clone(), |method| method.name().into());
-    let change = domain::ActiveModel {
+    let mut change = domain::ActiveModel {
         application_id: Set(app.clone()),
         is_primary: Set(primary),
         redirects: Set(redirects && !primary),
         method: Set(method.clone()),
         version: Set(row.version + 1),
-        next_check_at: Set(ctx.panel.now()),
         ..Default::default()
     };
+    // What leads elsewhere now is looked at anew, as often as somebody may ask for that. A proof that is missing is not missed sooner.
+    let subject = format!("domain-checks {}", ctx.who.org);
+    if row.failures == 0
+        && (method != row.method || app != row.application_id)
+        && throttle::check(&ctx.panel, &subject, CHECKS).await.is_ok()
+    {
+        throttle::count(&ctx.panel, &subject, CHECKS).await?;
+        change.next_check_at = Set(ctx.panel.now());
+    }
     ctx.panel
         .db
         .tx(async |tx| {

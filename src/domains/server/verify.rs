@@ -68,7 +68,9 @@ async fn settle(tx: &Tx, panel: &Panel, row: &domain::Model, found: &Found) -> R
     let proven = row.verified_at.is_some();
     match &found.proofs {
         // Nothing is known, and nothing is concluded.
-        None => change.next_check_at = Set(now + life::AGAIN_UNKNOWN),
+        None if row.failures > 0 && now < row.next_check_at => change.next_check_at = Set(row.next_check_at),
+        None if proven => change.next_check_at = Set(now + life::AGAIN_UNKNOWN),
+        None => change.next_check_at = Set(next_look(row, now).max(now + life::AGAIN_UNKNOWN)),
         Some(texts) if texts.iter().any(|text| text.trim() == row.token) => {
             change.failures = Set(0);
             change.contested = Set(false);

@@ -95,3 +95,12 @@ async fn requests_that_wait_are_limited_for_one_application_and_in_all() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(finished(&again), 0);
 }
+
+#[test]
+fn a_network_of_ipv6_is_one_client() {
+    let of = |ip: &str| super::super::server::household(ip.parse().unwrap());
+    assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
+    assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+    assert_eq!(of("::ffff:203.0.113.9"), of("203.0.113.9"));
+    assert_ne!(of("203.0.113.10"), of("203.0.113.9"));
+}

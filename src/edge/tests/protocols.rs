@@ -163,6 +163,13 @@ async fn other_upgrades_pass_and_those_to_http_do_not() {
     edge.lead_to(&[&task], LONG);
     let answer = edge.answer_to(b"GET / HTTP/1.1\r\nHost: app.localhost\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("plain"), "{answer}");
+    for lines in ["Upgrade: foo\r\nUpgrade: h2c", "Upgrade: foo\r\nUpgrade: bar, H2C", "Upgrade: websocket\r\nUpgrade: h2c"] {
+        let asked = format!(
+            "GET / HTTP/1.1\r\nHost: app.localhost\r\nConnection: Upgrade, close\r\n{lines}\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+        );
+        let answer = edge.answer_to(asked.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("plain"), "{lines}: {answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -193,6 +193,22 @@ async fn a_slow_task_is_answered_for_and_a_slow_body_is_not_awaited() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_has_its_limits_whatever_the_request_wants_to_become() {
+    let edge = TestEdge::start();
+    let reading = Task::app("r1.a", Router::new().route("/", any(|body: String| async { body })));
+    let limits = Limits { body: Some(1_000), body_timeout: Some(Duration::from_millis(200)), ..Limits::default() };
+    edge.lead_under(&[&reading], Policy { limits, ..Policy::default() });
+    for connection in ["Connection: close\r\n", "Connection: Upgrade\r\n"] {
+        let head =
+            format!("POST / HTTP/1.1\r\nHost: app.localhost\r\n{connection}Upgrade: websocket\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let large = edge.answer_to(format!("{head}7d0\r\n{}\r\n0\r\n\r\n", "x".repeat(2_000)).as_bytes()).await;
+        assert!(large.starts_with("HTTP/1.1 413 "), "{large}");
+        let half = edge.answer_to(format!("{head}4\r\nhalf\r\n").as_bytes()).await;
+        assert!(half.starts_with("HTTP/1.1 408 "), "{half}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn maintenance_shows_the_owners_page_and_lets_one_path_through() {
     let edge = TestEdge::start();
     let task = Task::plain("r1.a");

@@ -184,6 +184,35 @@ async fn http2_is_chosen_where_the_client_offers_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_agrees_on_http2_has_to_begin_it() {
+    let header_timeout = Duration::from_millis(300);
+    let edge = TestEdge::with(EdgeConfig { listen: vec![Listener { tls: true, ..free() }], header_timeout, ..EdgeConfig::default() });
+    let task = Task::plain("r1.a");
+    edge.lead_hosts(&["a.example.com"], &task, vec![certificate(&["a.example.com"]).0], vec![]);
+    for (begun, address) in [(&b""[..], edge.tls_address()), (b"PRI * HTTP/2.0\r\n", edge.tls_address())] {
+        let (config, _) = config(BOTH, &["h2"]);
+        let ends = tokio::task::spawn_blocking(move || {
+            let mut session = ClientConnection::new(config, ServerName::try_from("a.example.com").unwrap()).unwrap();
+            let mut socket = std::net::TcpStream::connect(address).unwrap();
+            socket.set_read_timeout(Some(LONG)).unwrap();
+            let mut stream = rustls::Stream::new(&mut session, &mut socket);
+            stream.write_all(begun).unwrap();
+            stream.flush().unwrap();
+            loop {
+                match stream.read(&mut [0; 512]) {
+                    Ok(0) => return true,
+                    Ok(_) => {}
+                    Err(why) => {
+                        return why.kind() == std::io::ErrorKind::UnexpectedEof || why.kind() == std::io::ErrorKind::ConnectionReset;
+                    }
+                }
+            }
+        });
+        assert!(ends.await.unwrap(), "it is closed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_panels_host_leads_to_tls_once_it_has_a_certificate() {
     let panel = Task::plain("panel");
     let route = PanelRoute { hosts: vec!["panel.example.com".into()], address: panel.backend.address };

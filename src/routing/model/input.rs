@@ -1,6 +1,9 @@
 //! What is sent to change routing, and how it is parsed: every wrong field is told at once, under the name that the API gives it.
 use super::*;
-use crate::error::{Error, Fields, Result};
+use crate::{
+    domains::model::DomainName,
+    error::{Error, Fields, Result},
+};
 use std::collections::BTreeSet;
 
 /// Seconds of a day.
@@ -367,6 +370,8 @@ impl CreatePath {
         if host.as_ref().is_some_and(|host| host.len() > 253 || host.contains(['/', ' ', '@', '\0'])) {
             fields.refuse("host", "Give the host alone, like shop.example.com, without https:// and without a path.");
         }
+        // As it is kept; what is no name of the internet (web.localhost) stays as it was typed.
+        let host = host.map(|host| host.parse::<DomainName>().map_or(host, |name| name.as_str().to_string()));
         let path = fields.take("path", self.path.parse());
         fields.done()?;
         path.map(|path| (host, path)).ok_or_else(|| Error::invalid("path", "Give a path, like /api."))
@@ -396,6 +401,16 @@ mod tests {
             Error::Invalid(fields) => fields.into_iter().map(|it| it.field).collect(),
             other => panic!("{other}"),
         })
+    }
+
+    #[test]
+    fn a_paths_host_is_meant_as_it_is_kept() {
+        for (typed, kept) in
+            [("Bücher.example.", "xn--bcher-kva.example"), ("web.localhost", "web.localhost"), ("SHOP.example", "shop.example")]
+        {
+            let input: CreatePath = serde_json::from_value(serde_json::json!({ "host": typed, "path": "/api" })).unwrap();
+            assert_eq!(input.parse().unwrap().0.as_deref(), Some(kept));
+        }
     }
 
     #[test]
