@@ -416,14 +416,10 @@ impl ProxyHttp for Proxy {
         // The header could not be written whole, so no server has begun to work on it.
         let is_unsent = error.etype == ErrorType::WriteError && !exchange.is_sent;
         // An HTTP/2 server said that it did nothing about it (RFC 9113, 8.7): it is full, or going away in order.
-        let is_declined = error.etype == ErrorType::H2Error
-            && error.retry == RetryType::Decided(true)
-            && error.esource == ErrorSource::Upstream
-            && !exchange.is_answered;
-        if is_declined {
-            if let Some(upstream) = exchange.leave() {
-                exchange.tried.failed.push(upstream);
-            }
+        let is_theirs = error.etype == ErrorType::H2Error && error.esource == ErrorSource::Upstream;
+        if is_theirs && error.retry == RetryType::Decided(true) && !exchange.is_answered {
+            let left = exchange.leave();
+            exchange.tried.failed.extend(left);
             error.set_retry(!session.as_ref().retry_buffer_truncated());
             return error;
         }

@@ -251,15 +251,13 @@ impl Wire {
     }
 
     fn new(io: Io, fd: i32, conn: Arc<Conn>, alpn: Option<ALPN>, noise: Arc<Noise>, header_timeout: Duration) -> io::Result<Self> {
-        let socket = SocketDigest::from_raw_fd(fd);
+        let socket = Arc::new(SocketDigest::from_raw_fd(fd));
         let _ = socket.peer_addr.set(Some(PingoraAddr::Inet(conn.client)));
         let nothing = ResponseHeader::build(200, Some(0)).map_err(io::Error::other)?;
         let proxy = Arc::new(ProxyDigest::new(Box::new(nothing), Some(Box::new(conn.clone()))));
-        let is_h2 = matches!(alpn, Some(ALPN::H2));
-        let watch = (!is_h2).then(Watch::default);
-        let preface = is_h2.then(|| (PREFACE.len(), Box::pin(sleep(header_timeout))));
-        let (socket, ahead, out) = (Arc::new(socket), Vec::new(), Vec::new());
-        Ok(Wire { io, conn, proxy, socket, fd, alpn, ahead, out, watch, preface, noise, header_timeout })
+        let preface = matches!(alpn, Some(ALPN::H2)).then(|| (PREFACE.len(), Box::pin(sleep(header_timeout))));
+        let watch = preface.is_none().then(Watch::default);
+        Ok(Wire { io, conn, proxy, socket, fd, alpn, ahead: vec![], out: vec![], watch, preface, noise, header_timeout })
     }
 
     /// Answers in the proxy's place and ends the connection.

@@ -1,9 +1,6 @@
 //! What is sent to change routing, and how it is parsed: every wrong field is told at once, under the name that the API gives it.
 use super::*;
-use crate::{
-    domains::model::DomainName,
-    error::{Error, Fields, Result},
-};
+use crate::error::{Error, Fields, Result};
 use std::collections::BTreeSet;
 
 /// Seconds of a day.
@@ -370,8 +367,8 @@ impl CreatePath {
         if host.as_ref().is_some_and(|host| host.len() > 253 || host.contains(['/', ' ', '@', '\0'])) {
             fields.refuse("host", "Give the host alone, like shop.example.com, without https:// and without a path.");
         }
-        // As it is kept; what is no name of the internet (web.localhost) stays as it was typed.
-        let host = host.map(|host| host.parse::<DomainName>().map_or(host, |name| name.as_str().to_string()));
+        // As it is kept.
+        let host = host.map(|host| idna::domain_to_ascii_strict(&host).unwrap_or(host));
         let path = fields.take("path", self.path.parse());
         fields.done()?;
         path.map(|path| (host, path)).ok_or_else(|| Error::invalid("path", "Give a path, like /api."))
