@@ -18,7 +18,7 @@ case $profile in
 esac
 
 sources=()
-for path in Cargo.toml Cargo.lock Leptos.toml rust-toolchain.toml package-lock.json .cargo src migration style public; do
+for path in Cargo.toml Cargo.lock Leptos.toml rust-toolchain.toml package-lock.json .cargo src crates migration style public; do
   [ ! -e "$path" ] || sources+=("$path")
 done
 fingerprint() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # fuzz-edge.sh [TARGET…] - cargo-fuzz on what the edge reads from strangers: request headers, hosts, announcements, paths.
-# SKY_FUZZ_SECONDS is for all targets together (600). What is found is kept in fuzz/artifacts, what was learnt in fuzz/corpus.
+# SKY_FUZZ_SECONDS is for all targets together (600). What is found is kept in crates/edge/fuzz/artifacts, what was learnt in its corpus.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -10,7 +10,7 @@ has cargo-fuzz || { heading "Installing cargo-fuzz" >&2; cargo install --quiet -
 each=$((${SKY_FUZZ_SECONDS:-600} / ${#targets[@]}))
 
 # No sanitizer: the code is safe Rust, and one would need another compiler. What is watched is what the targets assert.
-cd "$ROOT/fuzz"
+cd "$ROOT/crates/edge/fuzz"
 failed=()
 for target in "${targets[@]}"; do
   heading "$target, $each seconds"
@@ -22,5 +22,5 @@ for target in "${targets[@]}"; do
   # A target that was not built, or never began, found nothing either: that is no pass.
   [ $status = 0 ] && grep -q 'Done [1-9]' "$log" || failed+=("$target")
 done
-[ ${#failed[@]} = 0 ] || die "failed: ${failed[*]}; see fuzz/artifacts"
+[ ${#failed[@]} = 0 ] || die "failed: ${failed[*]}; see crates/edge/fuzz/artifacts"
 say "nothing was found"

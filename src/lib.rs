@@ -4,22 +4,16 @@
 //! stand in the order in which they may import each other. `docs/architecture.md` tells the why, `tests/architecture.rs` holds it.
 #![recursion_limit = "256"]
 
-pub mod error;
-pub mod id;
-pub mod rights;
-pub mod units;
+// The grounds that are crates of their own are named here as if they were modules: `crate::swarm` is `crates/swarm`.
+pub use base::{error, id, rights, units};
+pub use git;
+#[cfg(feature = "ssr")]
+pub use {agent, edge, swarm};
 
-pub mod git;
 pub mod kit;
 
 #[cfg(feature = "ssr")]
-pub mod agent;
-#[cfg(feature = "ssr")]
-pub mod edge;
-#[cfg(feature = "ssr")]
 pub mod platform;
-#[cfg(feature = "ssr")]
-pub mod swarm;
 
 pub mod audit;
 

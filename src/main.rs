@@ -240,7 +240,7 @@ fn run_edge(config: Config) -> ExitCode {
         Ok(runtime) => runtime,
         Err(why) => return fail(&format!("The edge can't start its threads: {why}.")),
     };
-    match runtime.block_on(skypanel::edge::remote::run(config)) {
+    match runtime.block_on(skypanel::edge::remote::run(config.remote_edge())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => fail(&why.to_string()),
     }

@@ -2,7 +2,7 @@
 //! ends in order: doors close, open streams end, deployments under way are left for whoever starts next.
 use crate::{
     accounts::server::{service as accounts, task as sessions},
-    agent::{self, Asked, Iptables, Keeper, Standing, Walls},
+    agent::{self, Iptables, Keeper, Standing, Walls},
     audit::server::{service as audit, streams::task as audit_streams},
     clusters::server::{observe, service as clusters, task as provide},
     deployments::server::{converge, garbage, routes, task as queue},
@@ -92,7 +92,7 @@ async fn wall_in(panel: Arc<Panel>) {
     } else if !config.swarm.endpoint.starts_with("unix:") {
         "the engine is another machine’s"
     } else if let Ok(engine) = engine(config) {
-        return agent::keep(engine, Asked::of(config), panel.walls.clone(), panel.stop.clone()).await;
+        return agent::keep(engine, config.walls_asked(), panel.walls.clone(), panel.stop.clone()).await;
     } else {
         "the engine’s address is wrong"
     };
@@ -239,13 +239,13 @@ pub async fn attend(config: Config) -> Result<()> {
         ending.await;
         stopped.cancel();
     });
-    agent::keep(engine(&config)?, Asked::of(&config), Walls::default(), stop).await;
+    agent::keep(engine(&config)?, config.walls_asked(), Walls::default(), stop).await;
     Ok(())
 }
 
 /// Puts the walls up once: before Docker starts, for instance.
 pub async fn wall_in_once(config: &Config) -> Result<()> {
-    let (facts, is_known) = Asked::of(config).facts(&engine(config)?).await;
+    let (facts, is_known) = config.walls_asked().facts(&engine(config)?).await;
     let keeper = Keeper::new(Iptables);
     if !is_known && keeper.is_up().await.map_err(Error::Unavailable)? {
         println!("Walls stand already, and Docker does not answer: they stay as they are.");

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+mod edge;
 mod mail;
 pub use mail::{BounceConfig, MailConfig, Security, SmtpConfig};
 mod brand;
@@ -187,7 +188,7 @@ pub struct RegistryConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
     pub format: LogFormat,
-    /// Directives like `info,skypanel::edge=debug`. The default silences what strangers at the edge could fill the log with.
+    /// Directives like `info,edge=debug`. The default silences what strangers at the edge could fill the log with.
     pub filter: String,
 }
 

@@ -4,12 +4,13 @@ use super::{
     api::{Failure, Refusal, unknown_parameter},
     ctx::Visitor,
 };
-use crate::id::{for_every_id, *};
+use crate::id::*;
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use base::for_every_id;
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeSet, HashMap},

@@ -6,6 +6,7 @@
 mod support;
 
 #[macro_use]
+#[path = "../../crates/swarm/tests/conformance/mod.rs"]
 mod conformance;
 mod away;
 mod bad_input;

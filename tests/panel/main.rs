@@ -34,6 +34,5 @@ mod routing;
 mod secrets;
 mod sessions;
 mod streams;
-mod swarm;
 mod taking_over;
 mod tokens;

@@ -1,5 +1,8 @@
 //! The walls of a machine: what its packet filter keeps apart.
+use super::Config;
+use crate::agent::Asked;
 use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, net::SocketAddr};
 
 /// What the rules of this machine depend on beside what its engine tells.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,5 +21,15 @@ pub struct WallsConfig {
 impl Default for WallsConfig {
     fn default() -> Self {
         WallsConfig { keep: true, strict: true, nodes: Vec::new(), closed: Vec::new() }
+    }
+}
+
+impl Config {
+    /// What the configuration asks of this machine's walls. The ports of the edge stay open on its public addresses.
+    pub fn walls_asked(&self) -> Asked {
+        let (walls, edge) = (&self.walls, &self.edge);
+        let ports: BTreeSet<u16> = edge.listen.iter().chain(&edge.listen_tls).map(SocketAddr::port).collect();
+        let doors = edge.public_addresses.iter().flat_map(|address| ports.iter().map(|port| SocketAddr::new(*address, *port)));
+        Asked { nodes: walls.nodes.clone(), closed: walls.closed.clone(), doors: doors.collect(), strict: walls.strict }
     }
 }

@@ -15,7 +15,6 @@ use std::{
     time::Duration,
 };
 
-mod columns;
 pub mod tables;
 mod tx;
 
