@@ -1,22 +1,22 @@
 //! All doors of the panel in one table: the API, the server functions, the pages and their forms, the built assets, health. The
 //! routes of a feature stand in its `api.rs`; here they only meet.
 use crate::{
-    accounts, admin, apps, audit, deployments, domains, edges, keys,
+    accounts, admin, apps, audit, deployments, domains, edges,
+    flags::server,
+    keys,
     kit::{Banners, Brand, Csrf, Flash, InAnothersName, Note, Now, Posted, Rights, Theme, Tone, Unverified, Viewer, side},
-    mail, metrics, orgs,
-    platform::{
+    mail, metrics, orgs, reports, routing,
+    runtime::panel::Panel,
+    site,
+    web::{
         api::{Refusal, read},
-        conditional,
         ctx::Visitor,
-        docs,
+        docs, etag,
         forms::{self, Pages},
         http,
         idempotency::idempotent,
         openapi,
-        panel::Panel,
-        rollout,
     },
-    reports, routing, site,
 };
 use axum::{
     Json, Router,
@@ -69,7 +69,7 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
         .route("/api/{*rest}", axum::routing::any(no_such_route))
         .method_not_allowed_fallback(async || Refusal(crate::error::Error::MethodNotAllowed))
         .layer(from_fn_with_state(queries, openapi::only_known))
-        .layer(from_fn(conditional::fresh))
+        .layer(from_fn(etag::fresh))
         .layer(from_fn(idempotent));
     let fns = Router::new().route("/fn/{*name}", get(call).post(call)).with_state(pages.clone());
     let site = Router::new().fallback(page).layer(from_fn(gate)).with_state(pages);
@@ -85,12 +85,12 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
     Router::new()
         .merge(api)
         .merge(fns)
-        .merge(accounts::server::factors::doors::router())
-        .merge(mail::server::doors::router())
+        .merge(accounts::server::provider_routes::router())
+        .merge(mail::server::tracking::router())
         .route_service("/favicon.svg", static_files)
         .nest_service(&format!("/{}", options.site_pkg_dir), tower::ServiceBuilder::new().layer(forever).service(assets))
         .merge(site)
-        .layer(DefaultBodyLimit::max(crate::platform::api::MAX_BODY))
+        .layer(DefaultBodyLimit::max(crate::web::api::MAX_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(compress.compress_when(small))
         .layer(from_fn_with_state(panel.clone(), http::visit))
@@ -121,7 +121,7 @@ async fn no_such_route() -> Refusal {
 
 fn panicked(cause: Box<dyn std::any::Any + Send>) -> Response {
     let said = cause.downcast_ref::<String>().cloned().or_else(|| cause.downcast_ref::<&str>().map(ToString::to_string));
-    Refusal(crate::platform::fault::internal("answering a request", said.unwrap_or_else(|| "a panic".into()))).into_response()
+    Refusal(crate::fault::internal("answering a request", said.unwrap_or_else(|| "a panic".into()))).into_response()
 }
 
 /// Health: the process, and whether it can do its work. Without the layers in front: a probe has no cookie and leaves no line.
@@ -218,7 +218,7 @@ fn contexts(visitor: &Visitor, cookies: &str, others: &[(String, String)], poste
 /// What stands above every page of this visitor. A page does not fail for want of it.
 async fn banners(visitor: &Visitor) -> Banners {
     let Some(who) = &visitor.who else { return Banners::default() };
-    let notes = rollout::notes(&visitor.panel, &who.org, &who.user).await.unwrap_or_default();
+    let notes = server::notes(&visitor.panel, &who.org, &who.user).await.unwrap_or_default();
     let tone = |level: &str| match level {
         "critical" => Tone::Bad,
         "warning" => Tone::Warning,

@@ -1,6 +1,7 @@
 //! SkyPanel: a platform for Docker Swarm that can be sold to strangers.
 //!
-//! This is the module table. Grounds (`id`, `units`, `error`, `kit`, `platform`, `git`, `swarm`, `edge`, `agent`) know no feature; features
+//! This is the module table. Grounds (the crates `base`, `swarm`, `git`, `edge`, `agent`, and the modules `store`, `runtime`, `auth`, `web`, `outbox`, `kit`)
+//! know no feature; features
 //! stand in the order in which they may import each other. `docs/architecture.md` tells the why, `tests/architecture.rs` holds it.
 #![recursion_limit = "256"]
 
@@ -13,7 +14,17 @@ pub use {agent, edge, swarm};
 pub mod kit;
 
 #[cfg(feature = "ssr")]
-pub mod platform;
+pub mod auth;
+#[cfg(feature = "ssr")]
+pub mod fault;
+#[cfg(feature = "ssr")]
+pub mod outbox;
+#[cfg(feature = "ssr")]
+pub mod runtime;
+#[cfg(feature = "ssr")]
+pub mod store;
+#[cfg(feature = "ssr")]
+pub mod web;
 
 pub mod audit;
 
@@ -22,6 +33,9 @@ pub mod accounts;
 pub mod keys;
 pub mod orgs;
 
+#[cfg(feature = "ssr")]
+pub mod flags;
+
 pub mod mail;
 
 pub mod reports;
@@ -29,6 +43,9 @@ pub mod reports;
 pub mod plans;
 
 pub mod clusters;
+
+#[cfg(feature = "ssr")]
+pub mod traffic;
 
 pub mod edges;
 

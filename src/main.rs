@@ -1,11 +1,11 @@
 //! The command line and the whole start-up, on one screen.
+use skypanel::runtime::config::{Config, LogFormat};
 use clap::{Parser, Subcommand};
 use leptos::config::{Env, LeptosOptions, get_configuration};
 use skypanel::{
     admin::server::{command, doctor},
     audit::server::verify::Anchor,
     id::OrgId,
-    platform::config::{Config, LogFormat},
     serve,
 };
 use std::{

@@ -3,24 +3,28 @@
 use crate::{
     accounts::server::{service as accounts, task as sessions},
     agent::{self, Iptables, Keeper, Standing, Walls},
-    audit::server::{service as audit, streams::task as audit_streams},
+    audit::server::{chain, service as audit, task as audit_streams},
     clusters::server::{observe, service as clusters, task as provide},
-    deployments::server::{converge, garbage, routes, task as queue},
-    domains::server::{material, own, task as domains},
+    deployments::server::{
+        task as queue,
+        task::{converge, garbage, routes},
+    },
+    domains::server::{material, task as domains, task::own},
     doors,
     edge::{Edge, EdgeConfig, EdgeHandle, Listener, PanelRoute, self_signed},
     edges::server::task as edges,
     error::{Error, Result},
-    mail::server::{bounces, task as mail},
+    fault::Because,
+    mail::server::{bounces, smtp::Smtp, task as mail},
     metrics::server::task as metrics,
-    platform::{
-        clock::SystemClock, config::Config, db::Db, fault::Because, limits, panel::Panel, reports, secrets::Secrets, swarms::Swarms, tasks,
-    },
     reports::server::task as faults,
+    runtime::{clock::SystemClock, config::Config, fault_reports, loops, panel::Panel, swarms::Swarms},
+    store::{Db, secrets::Secrets},
     swarm::{
         SwarmError,
         docker::{Began, Endpoint, Engine, Tls},
     },
+    web::rate_limits,
 };
 use axum::serve::ListenerExt;
 use leptos::prelude::LeptosOptions;
@@ -42,10 +46,11 @@ pub async fn open(config: Config) -> Result<Arc<Panel>> {
     db.migrate().await?;
     begin_swarm(&config, &db).await?;
     let edge = edge(&config)?;
+    chain::attach(&db, &secrets);
     let panel = Panel::new(config, db, Arc::new(SystemClock), secrets, Swarms::default(), Some(edge));
     panel.hold(lock);
     audit::adopt(&panel).await?;
-    reports::collect(&panel);
+    fault_reports::collect(&panel);
     if let Err(why) = crate::git::check().await {
         tracing::warn!("repositories can't be read: {why}");
     }
@@ -124,7 +129,7 @@ async fn begin_swarm(config: &Config, db: &Db) -> Result<()> {
 /// Starts the edge of this process. Addresses that the operator named must be had; the address with TLS that is there by default is a
 /// convenience, and another program may have it.
 fn edge(config: &Config) -> Result<EdgeHandle> {
-    let usual = crate::platform::config::EdgeConfig::default().listen_tls;
+    let usual = crate::runtime::config::EdgeConfig::default().listen_tls;
     let started = start_edge(config, &config.edge.listen_tls);
     match started {
         Err(why) if config.edge.listen_tls == usual && config.edge.listen.iter().all(|address| is_free(*address)) => {
@@ -159,27 +164,27 @@ fn start_edge(config: &Config, with_tls: &[SocketAddr]) -> Result<EdgeHandle> {
 pub fn run_loops(panel: &Arc<Panel>) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     let (p, seconds, millis) = (panel.clone(), Duration::from_secs, Duration::from_millis);
-    loops.spawn(tasks::run(p.clone(), "swarms", seconds(10), millis(100), |p| &p.wake.observe, observe::pass));
-    loops.spawn(tasks::run(p.clone(), "routes", seconds(30), millis(10), |p| &p.wake.routes, routes::pass));
-    loops.spawn(tasks::run(p.clone(), "applications", seconds(20), millis(200), |p| &p.wake.converge, converge::pass));
-    loops.spawn(tasks::run(p.clone(), "clusters", seconds(60), millis(200), |p| &p.wake.clusters, provide::pass));
-    loops.spawn(tasks::run(p.clone(), "images", seconds(600), millis(200), |p| &p.wake.garbage, garbage::pass));
-    loops.spawn(tasks::run(p.clone(), "sessions", seconds(30), millis(200), |p| &p.wake.sessions, sessions::pass));
-    loops.spawn(tasks::run(p.clone(), "mail", seconds(5), millis(200), |p| &p.wake.mail, mail::pass));
-    loops.spawn(tasks::run(p.clone(), "bounces", seconds(15), millis(200), |p| &p.wake.bounces, bounces::pass));
-    loops.spawn(tasks::run(p.clone(), "faults", seconds(3_600), millis(500), |p| &p.wake.reports, faults::pass));
+    loops.spawn(loops::run(p.clone(), "swarms", seconds(10), millis(100), |p| &p.wake.observe, observe::pass));
+    loops.spawn(loops::run(p.clone(), "routes", seconds(30), millis(10), |p| &p.wake.routes, routes::pass));
+    loops.spawn(loops::run(p.clone(), "applications", seconds(20), millis(200), |p| &p.wake.converge, converge::pass));
+    loops.spawn(loops::run(p.clone(), "clusters", seconds(60), millis(200), |p| &p.wake.clusters, provide::pass));
+    loops.spawn(loops::run(p.clone(), "images", seconds(600), millis(200), |p| &p.wake.garbage, garbage::pass));
+    loops.spawn(loops::run(p.clone(), "sessions", seconds(30), millis(200), |p| &p.wake.sessions, sessions::pass));
+    loops.spawn(loops::run(p.clone(), "mail", seconds(5), millis(200), |p| &p.wake.mail, mail::pass));
+    loops.spawn(loops::run(p.clone(), "bounces", seconds(15), millis(200), |p| &p.wake.bounces, bounces::pass));
+    loops.spawn(loops::run(p.clone(), "faults", seconds(3_600), millis(500), |p| &p.wake.reports, faults::pass));
     if !panel.config.database().starts_with("sqlite:") {
         // Nobody else works on an embedded database.
-        loops.spawn(tasks::run(p.clone(), "limits", limits::EVERY, millis(0), |p| &p.wake.limits, limits::exchange));
+        loops.spawn(loops::run(p.clone(), "limits", rate_limits::EVERY, millis(0), |p| &p.wake.limits, rate_limits::exchange));
     }
-    loops.spawn(tasks::run(p.clone(), "audit streams", seconds(5), millis(100), |p| &p.wake.audit, audit_streams::pass));
-    loops.spawn(tasks::run(p.clone(), "domains", seconds(10), millis(200), |p| &p.wake.domains, domains::pass));
-    loops.spawn(tasks::run(p.clone(), "certificates", seconds(15), millis(200), |p| &p.wake.certificates, domains::certificates));
-    loops.spawn(tasks::run(p.clone(), "edges", seconds(1), millis(0), |p| &p.wake.edges, edges::pass));
-    loops.spawn(tasks::run(p.clone(), "challenges", seconds(1), millis(0), |p| &p.wake.challenges, domains::challenges));
+    loops.spawn(loops::run(p.clone(), "audit streams", seconds(5), millis(100), |p| &p.wake.audit, audit_streams::pass));
+    loops.spawn(loops::run(p.clone(), "domains", seconds(10), millis(200), |p| &p.wake.domains, domains::pass));
+    loops.spawn(loops::run(p.clone(), "certificates", seconds(15), millis(200), |p| &p.wake.certificates, domains::certificates));
+    loops.spawn(loops::run(p.clone(), "edges", seconds(1), millis(0), |p| &p.wake.edges, edges::pass));
+    loops.spawn(loops::run(p.clone(), "challenges", seconds(1), millis(0), |p| &p.wake.challenges, domains::challenges));
     loops.spawn(wall_in(p.clone()));
-    loops.spawn(tasks::run(p.clone(), "traffic", seconds(4), millis(0), |p| &p.wake.traffic, metrics::pass));
-    loops.spawn(tasks::run(p.clone(), "old traffic", seconds(3_600), millis(500), |p| &p.wake.old_traffic, metrics::tidy));
+    loops.spawn(loops::run(p.clone(), "traffic", seconds(4), millis(0), |p| &p.wake.traffic, metrics::pass));
+    loops.spawn(loops::run(p.clone(), "old traffic", seconds(3_600), millis(500), |p| &p.wake.old_traffic, metrics::tidy));
     loops.spawn(observe::listen(p.clone()));
     loops.spawn(queue::run(p));
     loops
@@ -220,7 +225,7 @@ pub async fn serve(config: Config, options: LeptosOptions) -> Result<()> {
     }
     panel.stop.cancel();
     tokio::time::timeout(GRACE, async { while loops.join_next().await.is_some() {} }).await.ok();
-    panel.smtp.close().await;
+    panel.of::<Smtp>().close().await;
     if let Some(edge) = &panel.edge {
         edge.stop().await;
     }

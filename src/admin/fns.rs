@@ -34,36 +34,36 @@ pub struct AnnouncementFields {
 #[server]
 pub async fn read_overview() -> Result<Overview, Error> {
     use super::server::overview;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     overview::overview(&ctx()?).await
 }
 
 /// A page of people.
 #[server]
 pub async fn read_users(search: Option<String>, status: Option<String>, page: Option<u64>) -> Result<Paged<AdminUser>, Error> {
-    use super::server::people::service;
-    use crate::platform::ctx::ctx;
-    let (entries, at) = service::list(&ctx()?, &crate::admin::model::AdminQuery { search, status, page, limit: None }).await?;
+    use crate::admin::server::service::people;
+    use crate::web::ctx::ctx;
+    let (entries, at) = people::list(&ctx()?, &crate::admin::model::AdminQuery { search, status, page, limit: None }).await?;
     Ok(Paged { entries, page: at.page, pages: at.total_pages, total: at.total })
 }
 
 /// A person.
 #[server]
 pub async fn read_user(id: UserId) -> Result<AdminUserDetail, Error> {
-    use super::server::people::service;
-    use crate::platform::ctx::ctx;
-    service::get(&ctx()?, &id).await
+    use crate::admin::server::service::people;
+    use crate::web::ctx::ctx;
+    people::get(&ctx()?, &id).await
 }
 
 /// Ends a person's sessions and lets her in no more.
 #[server]
 pub async fn suspend_user(id: UserId, reason: String) -> Result<(), Error> {
-    use super::server::people::service;
+    use crate::admin::server::service::people;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
-    service::suspend(&ctx()?, &id, &reason).await?;
+    people::suspend(&ctx()?, &id, &reason).await?;
     remember(Flash::SUSPENDED);
     Ok(())
 }
@@ -71,12 +71,12 @@ pub async fn suspend_user(id: UserId, reason: String) -> Result<(), Error> {
 /// Lets a person in again.
 #[server]
 pub async fn resume_user(id: UserId) -> Result<(), Error> {
-    use super::server::people::service;
+    use crate::admin::server::service::people;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
-    service::resume(&ctx()?, &id).await?;
+    people::resume(&ctx()?, &id).await?;
     remember(Flash::RESUMED);
     Ok(())
 }
@@ -84,12 +84,12 @@ pub async fn resume_user(id: UserId) -> Result<(), Error> {
 /// Makes somebody an operator, or no longer one.
 #[server]
 pub async fn set_operator(id: UserId, is_operator: bool) -> Result<(), Error> {
-    use super::server::people::service;
+    use crate::admin::server::service::people;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
-    service::set_operator(&ctx()?, &id, is_operator).await?;
+    people::set_operator(&ctx()?, &id, is_operator).await?;
     remember(Flash::SAVED);
     Ok(())
 }
@@ -97,11 +97,8 @@ pub async fn set_operator(id: UserId, is_operator: bool) -> Result<(), Error> {
 /// Begins to act in a person's name, in this browser.
 #[server]
 pub async fn impersonate_user(id: UserId, reason: String, organization: Option<String>) -> Result<(), Error> {
-    use super::server::{doors, impersonation::service};
-    use crate::{
-        admin::model::Impersonate,
-        platform::{ctx::ctx, session::Via},
-    };
+    use crate::admin::server::{cookies, service::impersonation};
+    use crate::{admin::model::Impersonate, auth::session::Via, web::ctx::ctx};
     let ctx = ctx()?;
     ctx.operator()?;
     let organization_id = match organization.filter(|id| !id.is_empty()).map(|id| id.parse()) {
@@ -109,19 +106,19 @@ pub async fn impersonate_user(id: UserId, reason: String, organization: Option<S
         Some(Ok(id)) => Some(id),
         Some(Err(_)) => return Err(Error::invalid("organization", "Choose one of her organizations.")),
     };
-    let (opened, _) = service::begin(&ctx, &id, &Impersonate { reason, organization_id }, Via::Cookie).await?;
-    doors::go_on(&opened, "/applications")
+    let (opened, _) = impersonation::begin(&ctx, &id, &Impersonate { reason, organization_id }, Via::Cookie).await?;
+    cookies::go_on(&opened, "/applications")
 }
 
 /// Ends it, and gives the operator her own session back.
 #[server]
 pub async fn end_impersonation() -> Result<(), Error> {
-    use super::server::{doors, impersonation::service};
-    use crate::platform::ctx::ctx;
-    let (back, person) = service::end(&ctx()?).await?;
+    use crate::admin::server::{cookies, service::impersonation};
+    use crate::web::ctx::ctx;
+    let (back, person) = impersonation::end(&ctx()?).await?;
     match back {
-        Some(own) => doors::go_on(&own, &format!("/admin/users/{person}")),
-        None => doors::sign_in_again(),
+        Some(own) => cookies::go_on(&own, &format!("/admin/users/{person}")),
+        None => cookies::sign_in_again(),
     }
 }
 
@@ -132,31 +129,31 @@ pub async fn read_organizations(
     status: Option<String>,
     page: Option<u64>,
 ) -> Result<Paged<AdminOrganization>, Error> {
-    use super::server::organizations::service;
-    use crate::platform::ctx::ctx;
-    let (entries, at) = service::list(&ctx()?, &crate::admin::model::AdminQuery { search, status, page, limit: None }).await?;
+    use crate::admin::server::service::organizations;
+    use crate::web::ctx::ctx;
+    let (entries, at) = organizations::list(&ctx()?, &crate::admin::model::AdminQuery { search, status, page, limit: None }).await?;
     Ok(Paged { entries, page: at.page, pages: at.total_pages, total: at.total })
 }
 
 /// An organization.
 #[server]
 pub async fn read_admin_organization(id: OrgId) -> Result<AdminOrganizationDetail, Error> {
-    use super::server::organizations::service;
-    use crate::platform::ctx::ctx;
-    service::get(&ctx()?, &id).await
+    use crate::admin::server::service::organizations;
+    use crate::web::ctx::ctx;
+    organizations::get(&ctx()?, &id).await
 }
 
 /// Refuses every change in an organization.
 #[server]
 pub async fn suspend_organization(id: OrgId, reason: String, stop_applications: Option<String>) -> Result<(), Error> {
-    use super::server::organizations::service;
+    use crate::admin::server::service::organizations;
     use crate::{
         admin::model::SuspendOrganization,
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     let form = SuspendOrganization { reason, stop_applications: stop_applications.is_some() };
-    service::suspend(&ctx()?, &id, &form).await?;
+    organizations::suspend(&ctx()?, &id, &form).await?;
     remember(Flash::SUSPENDED);
     Ok(())
 }
@@ -164,12 +161,12 @@ pub async fn suspend_organization(id: OrgId, reason: String, stop_applications: 
 /// Lets an organization go on.
 #[server]
 pub async fn resume_organization(id: OrgId) -> Result<(), Error> {
-    use super::server::organizations::service;
+    use crate::admin::server::service::organizations;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
-    service::resume(&ctx()?, &id).await?;
+    organizations::resume(&ctx()?, &id).await?;
     remember(Flash::RESUMED);
     Ok(())
 }
@@ -177,31 +174,32 @@ pub async fn resume_organization(id: OrgId) -> Result<(), Error> {
 /// A page of announcements.
 #[server]
 pub async fn read_announcements(page: Option<u64>) -> Result<Paged<Announcement>, Error> {
-    use super::server::announcements::service;
-    use crate::platform::ctx::ctx;
-    let (entries, at) = service::list(&ctx()?, page, None).await?;
+    use crate::admin::server::service::announcements;
+    use crate::web::ctx::ctx;
+    let (entries, at) = announcements::list(&ctx()?, page, None).await?;
     Ok(Paged { entries, page: at.page, pages: at.total_pages, total: at.total })
 }
 
 /// One announcement.
 #[server]
 pub async fn read_announcement(id: AnnouncementId) -> Result<Announcement, Error> {
-    use super::server::announcements::service;
-    use crate::platform::ctx::ctx;
-    service::get(&ctx()?, &id).await
+    use crate::admin::server::service::announcements;
+    use crate::web::ctx::ctx;
+    announcements::get(&ctx()?, &id).await
 }
 
 /// Announces something.
 #[server]
 pub async fn create_announcement(#[server(flatten)] form: AnnouncementFields) -> Result<(), Error> {
-    use super::server::{announcements::service, forms};
+    use super::server::forms;
+    use crate::admin::server::service::announcements;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     let ctx = ctx()?;
     ctx.operator()?;
-    service::create(&ctx, &forms::announcement(&form)?).await?;
+    announcements::create(&ctx, &forms::announcement(&form)?).await?;
     remember(Flash::SAVED);
     Ok(())
 }
@@ -209,14 +207,15 @@ pub async fn create_announcement(#[server(flatten)] form: AnnouncementFields) ->
 /// Changes an announcement.
 #[server]
 pub async fn update_announcement(id: AnnouncementId, #[server(flatten)] form: AnnouncementFields) -> Result<(), Error> {
-    use super::server::{announcements::service, forms};
+    use super::server::forms;
+    use crate::admin::server::service::announcements;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     let ctx = ctx()?;
     ctx.operator()?;
-    service::update(&ctx, &id, &forms::announcement(&form)?).await?;
+    announcements::update(&ctx, &id, &forms::announcement(&form)?).await?;
     remember(Flash::SAVED);
     Ok(())
 }
@@ -224,12 +223,12 @@ pub async fn update_announcement(id: AnnouncementId, #[server(flatten)] form: An
 /// Takes an announcement back.
 #[server]
 pub async fn delete_announcement(id: AnnouncementId) -> Result<(), Error> {
-    use super::server::announcements::service;
+    use crate::admin::server::service::announcements;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
-    service::delete(&ctx()?, &id).await?;
+    announcements::delete(&ctx()?, &id).await?;
     remember(Flash::TAKEN_AWAY);
     leptos_axum::redirect("/admin/announcements");
     Ok(())
@@ -238,30 +237,31 @@ pub async fn delete_announcement(id: AnnouncementId) -> Result<(), Error> {
 /// Puts an announcement away for whoever asks.
 #[server]
 pub async fn dismiss_announcement(id: AnnouncementId) -> Result<(), Error> {
-    use super::server::announcements::service;
-    use crate::platform::ctx::ctx;
-    service::dismiss(&ctx()?, &id).await
+    use crate::admin::server::service::announcements;
+    use crate::web::ctx::ctx;
+    announcements::dismiss(&ctx()?, &id).await
 }
 
 /// Every feature flag.
 #[server]
 pub async fn read_flags() -> Result<Vec<FeatureFlag>, Error> {
-    use super::server::flags::service;
-    use crate::platform::ctx::ctx;
-    service::list(&ctx()?).await
+    use crate::admin::server::service::flags;
+    use crate::web::ctx::ctx;
+    flags::list(&ctx()?).await
 }
 
 /// Sets how far a feature is rolled out; organizations are ids, one a line.
 #[server]
 pub async fn set_flag(name: String, percent: String, on: String, off: String) -> Result<(), Error> {
-    use super::server::{flags::service, forms};
+    use super::server::forms;
+    use crate::admin::server::service::flags;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     let ctx = ctx()?;
     ctx.operator()?;
-    service::set(&ctx, &name, &forms::flag(&percent, &on, &off)?).await?;
+    flags::set(&ctx, &name, &forms::flag(&percent, &on, &off)?).await?;
     remember(Flash::SAVED);
     Ok(())
 }

@@ -82,7 +82,7 @@ pub struct LogPage {
 #[server]
 pub async fn read_applications(search: Option<String>, status: Option<String>, page: Option<u64>) -> Result<Applications, Error> {
     use super::server::{forms, service};
-    use crate::platform::{api::Paging, ctx::ctx};
+    use crate::web::{api::Paging, ctx::ctx};
     let filter = service::Filter { search, status: forms::status(status.as_deref())?, ..Default::default() };
     let (applications, at) = service::list(&ctx()?, &filter, Paging::parse(page, Some(50))?).await?;
     Ok(Applications { applications, page: at.page, pages: at.total_pages, total: at.total })
@@ -92,7 +92,7 @@ pub async fn read_applications(search: Option<String>, status: Option<String>, p
 #[server]
 pub async fn read_application(id: AppId) -> Result<Application, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::get(&ctx()?, &id).await
 }
 
@@ -100,7 +100,7 @@ pub async fn read_application(id: AppId) -> Result<Application, Error> {
 #[server]
 pub async fn read_state(id: AppId) -> Result<AppState, Error> {
     use super::server::watch;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     watch::state(&ctx()?, &id).await
 }
 
@@ -108,7 +108,7 @@ pub async fn read_state(id: AppId) -> Result<AppState, Error> {
 #[server]
 pub async fn read_environment(id: AppId) -> Result<Vec<EnvVar>, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::environment(&ctx()?, &id).await
 }
 
@@ -116,7 +116,7 @@ pub async fn read_environment(id: AppId) -> Result<Vec<EnvVar>, Error> {
 #[server(input = leptos::server_fn::codec::GetUrl)]
 pub async fn check_repository(repository_url: String, branch: Option<String>) -> Result<RepositoryLook, Error> {
     use super::server::forms;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     match forms::check_repository(&ctx()?, &repository_url, branch.as_deref()).await {
         Ok(found) => Ok(RepositoryLook::Found(found)),
         Err(why @ Error::Invalid(_)) => Ok(RepositoryLook::Refused(why.to_string())),
@@ -128,7 +128,7 @@ pub async fn check_repository(repository_url: String, branch: Option<String>) ->
 #[server]
 pub async fn update_application(id: AppId, version: i64, #[server(flatten)] form: CreateForm) -> Result<(), Error> {
     use super::server::{forms, service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::update(&ctx()?, &id, &forms::change(&form)?, Some(version)).await?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
     Ok(())
@@ -138,7 +138,7 @@ pub async fn update_application(id: AppId, version: i64, #[server(flatten)] form
 #[server]
 pub async fn scale_application(id: AppId, replicas: String) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     let to = replicas.parse().map_err(|why: String| Error::invalid("replicas", why))?;
     service::scale(&ctx()?, &id, to).await?;
     crate::kit::side::remember(crate::kit::Flash::SCALED);
@@ -149,7 +149,7 @@ pub async fn scale_application(id: AppId, replicas: String) -> Result<(), Error>
 #[server]
 pub async fn stop_application(id: AppId) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::stop(&ctx()?, &id).await?;
     crate::kit::side::remember(crate::kit::Flash::STOPPED);
     Ok(())
@@ -159,7 +159,7 @@ pub async fn stop_application(id: AppId) -> Result<(), Error> {
 #[server]
 pub async fn start_application(id: AppId) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::start(&ctx()?, &id).await?;
     crate::kit::side::remember(crate::kit::Flash::STARTED);
     Ok(())
@@ -169,7 +169,7 @@ pub async fn start_application(id: AppId) -> Result<(), Error> {
 #[server]
 pub async fn delete_application(id: AppId, confirm: String) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::delete(&ctx()?, &id, Some(&confirm)).await?;
     crate::kit::side::remember(crate::kit::Flash::DELETED);
     leptos_axum::redirect("/applications");
@@ -180,7 +180,7 @@ pub async fn delete_application(id: AppId, confirm: String) -> Result<(), Error>
 #[server]
 pub async fn set_variable(id: AppId, name: String, value: Option<String>, secret: Option<String>) -> Result<(), Error> {
     use super::server::{forms, service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::patch_environment(&ctx()?, &id, &forms::variable(&name, value, secret.is_some())).await.map_err(forms::beside_the_fields)?;
     crate::kit::side::remember(crate::kit::Flash::VARIABLES);
     Ok(())
@@ -190,7 +190,7 @@ pub async fn set_variable(id: AppId, name: String, value: Option<String>, secret
 #[server]
 pub async fn remove_variable(id: AppId, name: String) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::patch_environment(&ctx()?, &id, &[(name, None)].into()).await?;
     crate::kit::side::remember(crate::kit::Flash::VARIABLES);
     Ok(())
@@ -200,7 +200,7 @@ pub async fn remove_variable(id: AppId, name: String) -> Result<(), Error> {
 #[server]
 pub async fn import_variables(id: AppId, environment: String) -> Result<(), Error> {
     use super::server::{forms, service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::patch_environment(&ctx()?, &id, &forms::lines(&environment)?).await.map_err(forms::beside_the_lines)?;
     crate::kit::side::remember(crate::kit::Flash::VARIABLES);
     Ok(())
@@ -210,7 +210,7 @@ pub async fn import_variables(id: AppId, environment: String) -> Result<(), Erro
 #[server]
 pub async fn read_application_logs(id: AppId, search: Option<String>, replica: Option<String>) -> Result<LogPage, Error> {
     use super::server::{forms, logs};
-    use crate::{platform::ctx::ctx, rights::Action};
+    use crate::{rights::Action, web::ctx::ctx};
     let ctx = ctx()?;
     let app = ctx.app(&id).to(Action::View).await?;
     let query = logs::Query { search, replica, limit: 200, ..Default::default() };

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 #[server]
 pub async fn read_activity(#[server(flatten)] query: ActivityQuery) -> Result<ActivityPage, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::activity(&ctx()?, None, query).await
 }
 
@@ -18,7 +18,7 @@ pub async fn read_activity(#[server(flatten)] query: ActivityQuery) -> Result<Ac
 #[server]
 pub async fn read_activity_events() -> Result<(Vec<String>, String), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     let ctx = ctx()?;
     Ok((service::events(&ctx).await?, format!("/api/organizations/{}/activity/export", ctx.who.org)))
 }
@@ -26,20 +26,21 @@ pub async fn read_activity_events() -> Result<(Vec<String>, String), Error> {
 /// Where the organization's trail is sent.
 #[server]
 pub async fn read_audit_streams() -> Result<Vec<AuditStream>, Error> {
-    use super::server::streams::service;
-    use crate::platform::ctx::ctx;
-    service::list(&ctx()?, None).await
+    use crate::audit::server::service::streams;
+    use crate::web::ctx::ctx;
+    streams::list(&ctx()?, None).await
 }
 
 /// Sends the trail somewhere.
 #[server]
 pub async fn create_audit_stream(name: String, url: String, secret: Option<String>) -> Result<(), Error> {
-    use super::{model::CreateStream, server::streams::service};
+    use super::model::CreateStream;
+    use crate::audit::server::service::streams;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
-    service::create(&ctx()?, None, &CreateStream { name, url: url.trim().into(), secret }).await?;
+    streams::create(&ctx()?, None, &CreateStream { name, url: url.trim().into(), secret }).await?;
     remember(Flash::SAVED);
     Ok(())
 }
@@ -47,12 +48,13 @@ pub async fn create_audit_stream(name: String, url: String, secret: Option<Strin
 /// Switches a stream off, or on again.
 #[server]
 pub async fn switch_audit_stream(id: StreamId, is_enabled: bool) -> Result<(), Error> {
-    use super::{model::UpdateStream, server::streams::service};
+    use super::model::UpdateStream;
+    use crate::audit::server::service::streams;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
-    service::update(&ctx()?, None, &id, &UpdateStream { is_enabled: Some(is_enabled), ..Default::default() }).await?;
+    streams::update(&ctx()?, None, &id, &UpdateStream { is_enabled: Some(is_enabled), ..Default::default() }).await?;
     remember(Flash::SAVED);
     Ok(())
 }
@@ -60,12 +62,12 @@ pub async fn switch_audit_stream(id: StreamId, is_enabled: bool) -> Result<(), E
 /// Sends one line to try whether it arrives.
 #[server]
 pub async fn test_audit_stream(id: StreamId) -> Result<(), Error> {
-    use super::server::streams::service;
+    use crate::audit::server::service::streams;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
-    service::test(&ctx()?, None, &id).await?;
+    streams::test(&ctx()?, None, &id).await?;
     remember(Flash::TRIED);
     Ok(())
 }
@@ -73,12 +75,12 @@ pub async fn test_audit_stream(id: StreamId) -> Result<(), Error> {
 /// Sends nothing there any more.
 #[server]
 pub async fn delete_audit_stream(id: StreamId) -> Result<(), Error> {
-    use super::server::streams::service;
+    use crate::audit::server::service::streams;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
-    service::delete(&ctx()?, None, &id).await?;
+    streams::delete(&ctx()?, None, &id).await?;
     remember(Flash::TAKEN_AWAY);
     Ok(())
 }

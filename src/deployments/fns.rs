@@ -33,7 +33,7 @@ pub async fn create_application(#[server(flatten)] form: CreateForm) -> Result<(
     use crate::{
         apps::server::{forms, service as apps},
         kit::{Flash, side},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     let ctx = ctx()?;
     let made = apps::create(&ctx, &forms::creation(&form)?).await?;
@@ -51,7 +51,7 @@ pub async fn create_application(#[server(flatten)] form: CreateForm) -> Result<(
 #[server]
 pub async fn deploy_application(id: AppId) -> Result<(), Error> {
     use super::{model::DeployRequest, server::service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     let made = service::deploy(&ctx()?, &id, &DeployRequest::default()).await?;
     leptos_axum::redirect(&format!("/deployments/{}", made.id));
     Ok(())
@@ -61,7 +61,7 @@ pub async fn deploy_application(id: AppId) -> Result<(), Error> {
 #[server]
 pub async fn configure_application(id: AppId) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     let made = service::configure(&ctx()?, &id).await?;
     leptos_axum::redirect(&format!("/deployments/{}", made.id));
     Ok(())
@@ -71,7 +71,7 @@ pub async fn configure_application(id: AppId) -> Result<(), Error> {
 #[server]
 pub async fn restart_application(id: AppId) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     let made = service::restart(&ctx()?, &id).await?;
     leptos_axum::redirect(&format!("/deployments/{}", made.id));
     Ok(())
@@ -81,7 +81,7 @@ pub async fn restart_application(id: AppId) -> Result<(), Error> {
 #[server]
 pub async fn roll_back(id: DeploymentId) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     let made = service::rollback(&ctx()?, &id).await?;
     leptos_axum::redirect(&format!("/deployments/{}", made.id));
     Ok(())
@@ -91,7 +91,7 @@ pub async fn roll_back(id: DeploymentId) -> Result<(), Error> {
 #[server]
 pub async fn cancel_deployment(id: DeploymentId) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::cancel(&ctx()?, &id).await?;
     crate::kit::side::remember(crate::kit::Flash::CANCELLED);
     Ok(())
@@ -101,7 +101,7 @@ pub async fn cancel_deployment(id: DeploymentId) -> Result<(), Error> {
 #[server]
 pub async fn read_deployment(id: DeploymentId) -> Result<Deployment, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::get(&ctx()?, &id).await
 }
 
@@ -109,7 +109,7 @@ pub async fn read_deployment(id: DeploymentId) -> Result<Deployment, Error> {
 #[server]
 pub async fn read_deployments(id: AppId, page: u64, limit: u64) -> Result<(Vec<Deployment>, u64), Error> {
     use super::server::service;
-    use crate::platform::{api::Paging, ctx::ctx};
+    use crate::web::{api::Paging, ctx::ctx};
     let (all, at) = service::list(&ctx()?, &id, Paging::parse(Some(page), Some(limit))?).await?;
     Ok((all, at.total_pages))
 }
@@ -118,24 +118,24 @@ pub async fn read_deployments(id: AppId, page: u64, limit: u64) -> Result<(Vec<D
 #[server]
 pub async fn read_deployment_log(id: DeploymentId) -> Result<Vec<LogLine>, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::log_tail(&ctx()?, &id, 500).await
 }
 
 /// How new releases of an application come before visitors.
 #[server]
 pub async fn read_rollout(id: AppId) -> Result<Rollout, Error> {
-    use super::server::canary::service;
-    use crate::platform::ctx::ctx;
-    service::rollout(&ctx()?, &id).await
+    use crate::deployments::server::service::canary;
+    use crate::web::ctx::ctx;
+    canary::rollout(&ctx()?, &id).await
 }
 
 /// Changes how they do.
 #[server]
 pub async fn change_rollout(id: AppId, #[server(flatten)] form: RolloutForm) -> Result<(), Error> {
-    use super::server::canary::{forms, service};
-    use crate::platform::ctx::ctx;
-    service::set_rollout(&ctx()?, &id, &forms::rollout(&form)?).await.map_err(forms::typed)?;
+    use crate::deployments::server::{canary_forms, service::canary};
+    use crate::web::ctx::ctx;
+    canary::set_rollout(&ctx()?, &id, &canary_forms::rollout(&form)?).await.map_err(canary_forms::typed)?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
     Ok(())
 }
@@ -143,9 +143,9 @@ pub async fn change_rollout(id: AppId, #[server(flatten)] form: RolloutForm) -> 
 /// Lets all visitors have a canary.
 #[server]
 pub async fn promote_canary(id: DeploymentId) -> Result<(), Error> {
-    use super::server::canary::service;
-    use crate::platform::ctx::ctx;
-    service::promote(&ctx()?, &id).await?;
+    use crate::deployments::server::service::canary;
+    use crate::web::ctx::ctx;
+    canary::promote(&ctx()?, &id).await?;
     crate::kit::side::remember(crate::kit::Flash::PROMOTED);
     Ok(())
 }
@@ -153,9 +153,9 @@ pub async fn promote_canary(id: DeploymentId) -> Result<(), Error> {
 /// Takes a canary back.
 #[server]
 pub async fn take_back_canary(id: DeploymentId) -> Result<(), Error> {
-    use super::server::canary::service;
-    use crate::platform::ctx::ctx;
-    service::roll_back_now(&ctx()?, &id).await?;
+    use crate::deployments::server::service::canary;
+    use crate::web::ctx::ctx;
+    canary::roll_back_now(&ctx()?, &id).await?;
     crate::kit::side::remember(crate::kit::Flash::TAKEN_BACK_NOW);
     Ok(())
 }

@@ -16,7 +16,7 @@ pub async fn add_domain(
     #[server(default)] primary_domain: Option<String>,
 ) -> Result<(), Error> {
     use super::{model::CreateDomain, server::service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     let form = CreateDomain {
         application_id: id.to_string(),
         domain,
@@ -35,7 +35,7 @@ pub async fn verify_domain(id: DomainId) -> Result<(), Error> {
     use super::server::service;
     use crate::{
         kit::{Flash, side},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     service::verify(&ctx()?, &id).await?;
     side::remember(Flash::CHECKED);
@@ -52,7 +52,7 @@ pub async fn change_domain(
     use super::{model::UpdateDomain, server::service};
     use crate::{
         kit::{Flash, side},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     let (primary, redirect) = match role.as_str() {
         "primary" => (Some(true), Some(false)),
@@ -78,7 +78,7 @@ pub async fn remove_domain(id: DomainId, #[server(default)] confirm: String) -> 
     use super::server::service;
     use crate::{
         kit::{Flash, side},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     let app = service::remove(&ctx()?, &id, Some(&confirm)).await?;
     side::remember(Flash::DOMAIN_REMOVED);
@@ -92,7 +92,7 @@ pub async fn order_certificate(id: DomainId) -> Result<(), Error> {
     use super::{model::ChangeCertificate, server::service};
     use crate::{
         kit::{Flash, side},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     service::certify(&ctx()?, &id, &ChangeCertificate { force_renew: true, ..Default::default() }).await?;
     side::remember(Flash::ORDERED);
@@ -109,7 +109,7 @@ pub async fn upload_certificate(
     use super::{model::ChangeCertificate, server::service};
     use crate::{
         kit::{Flash, side},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     let form = ChangeCertificate { certificate_chain: Some(certificate_chain), private_key: Some(private_key), ..Default::default() };
     service::certify(&ctx()?, &id, &form).await?;
@@ -123,7 +123,7 @@ pub async fn remove_certificate(id: DomainId) -> Result<(), Error> {
     use super::server::service;
     use crate::{
         kit::{Flash, side},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     service::uncertify(&ctx()?, &id).await?;
     side::remember(Flash::SAVED);
@@ -134,7 +134,7 @@ pub async fn remove_certificate(id: DomainId) -> Result<(), Error> {
 #[server]
 pub async fn read_domains(#[server(default)] search: Option<String>, page: u64) -> Result<(Vec<Domain>, u64), Error> {
     use super::server::service;
-    use crate::platform::{api::Paging, ctx::ctx};
+    use crate::web::{api::Paging, ctx::ctx};
     let (all, at) = service::list(&ctx()?, search.as_deref(), Paging::parse(Some(page), Some(50))?).await?;
     Ok((all, at.total_pages))
 }
@@ -143,7 +143,7 @@ pub async fn read_domains(#[server(default)] search: Option<String>, page: u64) 
 #[server]
 pub async fn read_domains_of(id: AppId, page: u64) -> Result<(Vec<Domain>, u64), Error> {
     use super::server::service;
-    use crate::platform::{api::Paging, ctx::ctx};
+    use crate::web::{api::Paging, ctx::ctx};
     let (all, at) = service::of_application(&ctx()?, &id, Paging::parse(Some(page), Some(50))?).await?;
     Ok((all, at.total_pages))
 }
@@ -152,7 +152,7 @@ pub async fn read_domains_of(id: AppId, page: u64) -> Result<(Vec<Domain>, u64),
 #[server]
 pub async fn read_own_certificates(page: u64) -> Result<(Vec<OwnCertificate>, u64), Error> {
     use super::server::service;
-    use crate::platform::{api::Paging, ctx::ctx};
+    use crate::web::{api::Paging, ctx::ctx};
     let (all, at) = service::own_certificates(&ctx()?, Paging::parse(Some(page), Some(50))?).await?;
     Ok((all, at.total_pages))
 }
@@ -161,6 +161,6 @@ pub async fn read_own_certificates(page: u64) -> Result<(Vec<OwnCertificate>, u6
 #[server]
 pub async fn read_domain(id: DomainId) -> Result<Domain, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::get(&ctx()?, &id).await
 }

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 #[server]
 pub async fn read_edges(page: u64) -> Result<EdgePage, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::page(&ctx()?, page).await
 }
 
@@ -18,30 +18,28 @@ pub async fn read_edges(page: u64) -> Result<EdgePage, Error> {
 #[server]
 pub async fn read_edge(id: EdgeId) -> Result<Edge, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::get(&ctx()?, &id).await
 }
 
 /// The name, the token and the command of the edge that was just added or got a new token, where there is one.
 #[server]
 pub async fn read_new_edge() -> Result<Option<(String, String, String)>, Error> {
-    use super::server::doors;
-    use crate::platform::ctx::ctx;
+    use crate::edges::server::once;
+    use crate::web::ctx::ctx;
     let ctx = ctx()?;
     ctx.operator()?;
-    Ok(doors::receive(&ctx))
+    Ok(once::receive(&ctx))
 }
 
 /// Adds an edge and shows its token once.
 #[server]
 pub async fn add_edge(name: String) -> Result<(), Error> {
-    use super::{
-        model::EdgeForm,
-        server::{doors, service},
-    };
-    use crate::platform::ctx::ctx;
+    use super::{model::EdgeForm, server::service};
+    use crate::edges::server::once;
+    use crate::web::ctx::ctx;
     let ctx = ctx()?;
-    doors::hand_over(&ctx, &service::create(&ctx, &EdgeForm { name }).await?)?;
+    once::hand_over(&ctx, &service::create(&ctx, &EdgeForm { name }).await?)?;
     leptos_axum::redirect("/admin/edges");
     Ok(())
 }
@@ -52,7 +50,7 @@ pub async fn rename_edge(id: EdgeId, name: String) -> Result<(), Error> {
     use super::{model::EdgeForm, server::service};
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     service::rename(&ctx()?, &id, &EdgeForm { name }).await?;
     remember(Flash::SAVED);
@@ -62,10 +60,11 @@ pub async fn rename_edge(id: EdgeId, name: String) -> Result<(), Error> {
 /// Gives an edge a new token and shows it once.
 #[server]
 pub async fn rotate_edge(id: EdgeId) -> Result<(), Error> {
-    use super::server::{doors, service};
-    use crate::platform::ctx::ctx;
+    use super::server::service;
+    use crate::edges::server::once;
+    use crate::web::ctx::ctx;
     let ctx = ctx()?;
-    doors::hand_over(&ctx, &service::rotate(&ctx, &id).await?)?;
+    once::hand_over(&ctx, &service::rotate(&ctx, &id).await?)?;
     leptos_axum::redirect("/admin/edges");
     Ok(())
 }
@@ -76,7 +75,7 @@ pub async fn revoke_edge(id: EdgeId) -> Result<(), Error> {
     use super::server::service;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     service::revoke(&ctx()?, &id).await?;
     remember(Flash::SAVED);
@@ -89,7 +88,7 @@ pub async fn remove_edge(id: EdgeId, #[server(default)] confirm: String) -> Resu
     use super::server::service;
     use crate::{
         kit::{Flash, side::remember},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     service::remove_confirmed(&ctx()?, &id, &confirm).await?;
     remember(Flash::TAKEN_AWAY);

@@ -1,5 +1,5 @@
 //! Edges that run elsewhere: who they are, what they are told, and what they report. An edge gets what is live as one content with a
-//! version that all panels on the database agree on, and every change of it as it is made; it opens the stream itself, with a token that
+//! version that all panels on the database agree on, and every change of it is made; it opens the stream itself, with a token that
 //! opens nothing else, and goes on with what it has when no panel answers.
 pub mod fns;
 pub mod model;

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 #[server]
 pub async fn read_mail_overview() -> Result<MailOverview, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::overview(&ctx()?).await
 }
 
@@ -23,7 +23,7 @@ pub async fn read_mails(
     page: Option<u64>,
 ) -> Result<Messages, Error> {
     use super::{model::MailStatus, server::service};
-    use crate::platform::{api::Paging, ctx::ctx};
+    use crate::web::{api::Paging, ctx::ctx};
     let status = status.as_deref().filter(|text| !text.is_empty()).map(MailStatus::parse).transpose()?;
     let filter = service::Filter { status, template, search };
     let (messages, at) = service::list(&ctx()?, &filter, Paging::parse(page, Some(50))?).await?;
@@ -34,7 +34,7 @@ pub async fn read_mails(
 #[server]
 pub async fn read_mail(id: MailId) -> Result<MessageDetail, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::get(&ctx()?, &id).await
 }
 
@@ -44,7 +44,7 @@ pub async fn retry_mail(id: MailId) -> Result<(), Error> {
     use super::server::service;
     use crate::{
         kit::{Flash, side},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     service::retry(&ctx()?, &id).await?;
     side::remember(Flash::MAIL_RETRIED);
@@ -57,7 +57,7 @@ pub async fn cancel_mail(id: MailId) -> Result<(), Error> {
     use super::server::service;
     use crate::{
         kit::{Flash, side},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     service::cancel(&ctx()?, &id).await?;
     side::remember(Flash::MAIL_ENDED);
@@ -68,7 +68,7 @@ pub async fn cancel_mail(id: MailId) -> Result<(), Error> {
 #[server]
 pub async fn read_suppressions(search: Option<String>, page: Option<u64>) -> Result<Suppressions, Error> {
     use super::server::service;
-    use crate::platform::{api::Paging, ctx::ctx};
+    use crate::web::{api::Paging, ctx::ctx};
     let (suppressions, at) = service::suppressions(&ctx()?, search.as_deref(), Paging::parse(page, Some(50))?).await?;
     Ok(Suppressions { suppressions, page: at.page, pages: at.total_pages, total: at.total })
 }
@@ -79,7 +79,7 @@ pub async fn suppress_address(address: String) -> Result<(), Error> {
     use super::server::service;
     use crate::{
         kit::{Flash, side},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     service::suppress_address(&ctx()?, &address).await?;
     side::remember(Flash::SAVED);
@@ -92,7 +92,7 @@ pub async fn lift_suppression(address: String) -> Result<(), Error> {
     use super::server::service;
     use crate::{
         kit::{Flash, side},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     service::lift(&ctx()?, &address).await?;
     side::remember(Flash::SUPPRESSION_LIFTED);
@@ -103,7 +103,7 @@ pub async fn lift_suppression(address: String) -> Result<(), Error> {
 #[server]
 pub async fn read_mail_template(kind: String) -> Result<TemplatePreview, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::preview(&ctx()?, &kind)
 }
 
@@ -113,7 +113,7 @@ pub async fn send_test_mail(template: String) -> Result<(), Error> {
     use super::server::service;
     use crate::{
         kit::{Flash, side},
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     let made = service::send_test(&ctx()?, &template).await?;
     side::remember(Flash::TEST_MAIL);

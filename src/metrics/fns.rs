@@ -15,7 +15,7 @@ pub async fn read_metrics(id: AppId, range: Option<String>, release: Option<Stri
         asked::Asked,
         service::{self, Span},
     };
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     let ctx = ctx()?;
     let span = Span::parse(&Asked { range, release, ..Asked::default() }, ctx.panel.now())?;
     service::metrics(&ctx, &id, &span).await
@@ -35,7 +35,7 @@ pub struct AccessPage {
 #[server]
 pub async fn read_access_log(id: AppId, class: Option<u8>, path: Option<String>) -> Result<AccessPage, Error> {
     use super::server::{access, asked::AskedLines};
-    use crate::{apps::server::service, platform::ctx::ctx};
+    use crate::{apps::server::service, web::ctx::ctx};
     let ctx = ctx()?;
     let application = service::get(&ctx, &id).await?;
     let (filter, limit) = AskedLines { class, path, ..AskedLines::default() }.parse()?;
@@ -47,6 +47,6 @@ pub async fn read_access_log(id: AppId, class: Option<u8>, path: Option<String>)
 #[server]
 pub async fn read_platform_traffic() -> Result<PlatformTraffic, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::platform(&ctx()?).await
 }

@@ -9,7 +9,7 @@ use leptos::prelude::*;
 #[server]
 pub async fn read_errors(search: Option<String>, page: u64) -> Result<ErrorPage, Error> {
     use super::server::service;
-    use crate::platform::{api::Paging, ctx::ctx};
+    use crate::web::{api::Paging, ctx::ctx};
     let (groups, at) = service::list(&ctx()?, search.as_deref(), Paging::parse(Some(page), Some(50))?).await?;
     Ok(ErrorPage { groups, page: at.page, pages: at.total_pages, total: at.total })
 }
@@ -18,6 +18,6 @@ pub async fn read_errors(search: Option<String>, page: u64) -> Result<ErrorPage,
 #[server]
 pub async fn read_error(id: String) -> Result<ErrorDetail, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::get(&ctx()?, &id).await
 }

@@ -54,7 +54,7 @@ pub struct BalancingForm {
 #[server]
 pub async fn read_routing(id: AppId) -> Result<Routing, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::get(&ctx()?, &id).await
 }
 
@@ -62,15 +62,15 @@ pub async fn read_routing(id: AppId) -> Result<Routing, Error> {
 #[server]
 pub async fn read_maintenance(id: AppId) -> Result<bool, Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::is_in_maintenance(&ctx()?, &id).await
 }
 
 /// The paths of an application.
 #[server]
 pub async fn read_paths(id: AppId) -> Result<PathsPage, Error> {
-    use super::server::paths::service as paths;
-    use crate::platform::ctx::ctx;
+    use crate::routing::server::service::paths;
+    use crate::web::ctx::ctx;
     paths::page(&ctx()?, &id).await
 }
 
@@ -78,7 +78,7 @@ pub async fn read_paths(id: AppId) -> Result<PathsPage, Error> {
 #[server]
 pub async fn begin_maintenance(id: AppId) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::maintain(&ctx()?, &id, true).await?;
     crate::kit::side::remember(crate::kit::Flash::MAINTENANCE);
     Ok(())
@@ -88,7 +88,7 @@ pub async fn begin_maintenance(id: AppId) -> Result<(), Error> {
 #[server]
 pub async fn end_maintenance(id: AppId) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::maintain(&ctx()?, &id, false).await?;
     crate::kit::side::remember(crate::kit::Flash::NO_MAINTENANCE);
     Ok(())
@@ -98,7 +98,7 @@ pub async fn end_maintenance(id: AppId) -> Result<(), Error> {
 #[server]
 pub async fn save_maintenance(id: AppId, version: i64, #[server(flatten)] form: MaintenanceForm) -> Result<(), Error> {
     use super::server::{forms, service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::update(&ctx()?, &id, &forms::maintenance(&form)?, Some(version)).await.map_err(forms::typed)?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
     Ok(())
@@ -108,7 +108,7 @@ pub async fn save_maintenance(id: AppId, version: i64, #[server(flatten)] form: 
 #[server]
 pub async fn save_https(id: AppId, version: i64, #[server(flatten)] form: HttpsForm) -> Result<(), Error> {
     use super::server::{forms, service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::update(&ctx()?, &id, &forms::https(&form)?, Some(version)).await.map_err(forms::typed)?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
     Ok(())
@@ -118,7 +118,7 @@ pub async fn save_https(id: AppId, version: i64, #[server(flatten)] form: HttpsF
 #[server]
 pub async fn set_login(id: AppId, #[server(default)] username: String, #[server(default)] password: String) -> Result<(), Error> {
     use super::server::{forms, service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::set_login(&ctx()?, &id, &username, &password).await.map_err(forms::typed)?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
     Ok(())
@@ -128,7 +128,7 @@ pub async fn set_login(id: AppId, #[server(default)] username: String, #[server(
 #[server]
 pub async fn remove_login(id: AppId, username: String) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::remove_login(&ctx()?, &id, &username).await?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
     Ok(())
@@ -144,7 +144,7 @@ pub async fn set_header(
     #[server(default)] take_away: Option<String>,
 ) -> Result<(), Error> {
     use super::server::{forms, service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     let direction = direction.parse().map_err(|why: String| Error::invalid("direction", why))?;
     let value = take_away.is_none().then_some(value.as_str());
     service::set_header(&ctx()?, &id, direction, &name, value).await.map_err(forms::typed)?;
@@ -156,7 +156,7 @@ pub async fn set_header(
 #[server]
 pub async fn remove_header(id: AppId, #[server(default)] direction: String, #[server(default)] name: String) -> Result<(), Error> {
     use super::server::service;
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     let direction = direction.parse().map_err(|why: String| Error::invalid("direction", why))?;
     service::remove_header(&ctx()?, &id, direction, &name).await?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
@@ -167,7 +167,7 @@ pub async fn remove_header(id: AppId, #[server(default)] direction: String, #[se
 #[server]
 pub async fn save_limits(id: AppId, version: i64, #[server(flatten)] form: LimitsForm) -> Result<(), Error> {
     use super::server::{forms, service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::update(&ctx()?, &id, &forms::limits(&form)?, Some(version)).await.map_err(forms::typed)?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
     Ok(())
@@ -177,7 +177,7 @@ pub async fn save_limits(id: AppId, version: i64, #[server(flatten)] form: Limit
 #[server]
 pub async fn set_error_page(id: AppId, #[server(default)] status: String, #[server(default)] page: String) -> Result<(), Error> {
     use super::server::{forms, service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     if page.trim().is_empty() {
         return Err(Error::invalid("page", "Give the page’s HTML. To have the platform’s page again, remove yours."));
     }
@@ -191,7 +191,7 @@ pub async fn set_error_page(id: AppId, #[server(default)] status: String, #[serv
 #[server]
 pub async fn remove_error_page(id: AppId, #[server(default)] status: String) -> Result<(), Error> {
     use super::server::{forms, service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::update(&ctx()?, &id, &forms::error_page(&status, None), None).await.map_err(forms::typed)?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
     Ok(())
@@ -201,7 +201,7 @@ pub async fn remove_error_page(id: AppId, #[server(default)] status: String) -> 
 #[server]
 pub async fn save_balancing(id: AppId, version: i64, #[server(flatten)] form: BalancingForm) -> Result<(), Error> {
     use super::server::{forms, service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::update(&ctx()?, &id, &forms::balancing(&form)?, Some(version)).await.map_err(forms::typed)?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
     Ok(())
@@ -211,7 +211,7 @@ pub async fn save_balancing(id: AppId, version: i64, #[server(flatten)] form: Ba
 #[server]
 pub async fn save_access_log(id: AppId, version: i64, #[server(default)] percent: String) -> Result<(), Error> {
     use super::server::{forms, service};
-    use crate::platform::ctx::ctx;
+    use crate::web::ctx::ctx;
     service::update(&ctx()?, &id, &forms::access_log(&percent)?, Some(version)).await.map_err(forms::typed)?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
     Ok(())
@@ -225,8 +225,9 @@ pub async fn add_path(
     #[server(default)] path: String,
     #[server(default)] strip_path: Option<String>,
 ) -> Result<(), Error> {
-    use super::{model::CreatePath, server::paths::service as paths};
-    use crate::platform::ctx::ctx;
+    use super::model::CreatePath;
+    use crate::routing::server::service::paths;
+    use crate::web::ctx::ctx;
     let form = CreatePath { host: Some(host), path, strip_path: strip_path.is_some() };
     paths::add(&ctx()?, &id, &form).await?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
@@ -236,8 +237,8 @@ pub async fn add_path(
 /// Takes a path away from an application.
 #[server]
 pub async fn remove_path(id: AppId, path_id: PathId) -> Result<(), Error> {
-    use super::server::paths::service as paths;
-    use crate::platform::ctx::ctx;
+    use crate::routing::server::service::paths;
+    use crate::web::ctx::ctx;
     paths::remove(&ctx()?, &id, &path_id).await?;
     crate::kit::side::remember(crate::kit::Flash::SAVED);
     Ok(())

@@ -6,7 +6,7 @@ use crate::support::{
 use serde_json::json;
 use skypanel::{
     accounts::server::service as accounts,
-    platform::session::{COOKIE, VISIT},
+    auth::session::{COOKIE, VISIT},
     rights::Role,
 };
 use std::time::Duration;

@@ -5,15 +5,14 @@ use crate::support::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
+use skypanel::auth::session::SessionCache;
 use skypanel::{
+    audit::server::chain,
+    auth::session::COOKIE,
     error::Error,
-    platform::{
-        db::tables::{audit_event, session},
-        rollout::{Flag, is_on, turn},
-        session::COOKIE,
-        trail,
-    },
+    flags::server::{Flag, is_on, turn},
     rights::Role,
+    store::tables::{audit_event, session},
 };
 use std::time::Duration;
 
@@ -60,7 +59,7 @@ async fn somebody_who_is_suspended_is_out_at_once_and_comes_back_when_resumed() 
     assert_eq!(ada.get("/api/auth/me").await.status(), 401, "what ended stays ended");
     let again = t.sign_in(&ada.user, &ada.org).await;
     assert_eq!(again.get("/api/auth/me").await.status(), 200);
-    assert_eq!(lines(&t, "user.suspended").await[0].organization_id, trail::platform());
+    assert_eq!(lines(&t, "user.suspended").await[0].organization_id, chain::platform());
 }
 
 #[tokio::test]
@@ -148,12 +147,12 @@ async fn acting_in_somebodys_name_is_over_after_an_hour_or_with_the_operators_ri
     let another = t.operator().await;
     let unmake = format!("/api/admin/users/{}/operator", operator.user);
     assert_eq!(another.put(&unmake, json!({ "is_operator": false })).await.status(), 200);
-    t.panel.lately.forget_user(&ada.user);
+    t.panel.of::<SessionCache>().forget_user(&ada.user);
     assert_eq!(script.get("/api/auth/me").await.status(), 401);
     assert_eq!(another.put(&unmake, json!({ "is_operator": true })).await.status(), 200);
     assert_eq!(script.get("/api/auth/me").await.status(), 200);
     assert_eq!(operator.post("/api/auth/logout", json!({})).await.status(), 200);
-    t.panel.lately.forget_user(&ada.user);
+    t.panel.of::<SessionCache>().forget_user(&ada.user);
     assert_eq!(script.get("/api/auth/me").await.status(), 401);
 }
 
@@ -172,7 +171,7 @@ async fn nobody_acts_in_the_name_of_an_operator_and_there_is_always_one() {
     told.sort_unstable();
     assert!(told == [200, 409] || told == [200, 403], "{told:?}");
     let left = if one.status() == 200 { &operator } else { &other };
-    t.panel.lately.forget_user(&left.user);
+    t.panel.of::<SessionCache>().forget_user(&left.user);
     assert_eq!(left.put(&url(left, "operator"), down).await.status(), 409);
 }
 

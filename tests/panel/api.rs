@@ -7,8 +7,8 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, 
 use serde_json::{Value, json};
 use skypanel::{
     deployments::model::Phase,
-    platform::db::tables::{application, deployment, plan},
     rights::Role,
+    store::tables::{application, deployment, plan},
 };
 use std::{collections::BTreeSet, time::Duration};
 
@@ -34,7 +34,7 @@ async fn filled(t: &TestPanel, app: &App, path: &str) -> String {
             path.replace("{id}", t.deploy_well(app).await.id.to_string().as_str())
         }
         true if path.contains("/domains/{id}") => {
-            let name = format!("{}.example.net", skypanel::platform::fresh::suffix().to_lowercase());
+            let name = format!("{}.example.net", skypanel::store::random::suffix().to_lowercase());
             let made = app.owner.post("/api/paas/domains", json!({ "application_id": app.id, "domain": name })).await;
             let id = made.data()["id"].as_str().unwrap_or_else(|| panic!("{}", made.text())).to_string();
             let proven = format!("UPDATE domains SET verified_at = 1 WHERE id = '{id}'");

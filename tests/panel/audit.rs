@@ -5,17 +5,15 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFi
 use serde_json::json;
 use skypanel::{
     audit::server::{
+        chain::{self, Chain},
         service::{self, Event, record_for},
         verify::{self, Anchor, Broken, Count, Said, Wrong},
     },
     error::Error,
     id::OrgId,
-    platform::{
-        ctx::Origin,
-        db::tables::audit_event::{self, Column},
-        trail::{self, Chain},
-    },
     rights::Role,
+    store::tables::audit_event::{self, Column},
+    web::ctx::Origin,
 };
 
 /// What verifying says: everything that is broken, and how the chains end.
@@ -150,7 +148,7 @@ async fn the_end_can_not_be_moved_back_nor_a_chain_taken_away() {
     assert_eq!(wrongs(&t).await, [(None, Wrong::NoHead)]);
     run(&t, &format!("DELETE FROM audit_events WHERE organization_id = '{org}'")).await;
     assert_eq!(wrongs(&t).await, [(None, Wrong::Gone)]);
-    let platform = trail::platform();
+    let platform = chain::platform();
     run(&t, &format!("DELETE FROM audit_events WHERE organization_id = '{platform}'")).await;
     assert_eq!(wrongs(&t).await.len(), 1);
     run(&t, "DELETE FROM audit_heads").await;
@@ -165,7 +163,7 @@ async fn the_end_can_not_be_moved_back_nor_a_chain_taken_away() {
 async fn an_end_that_was_kept_elsewhere_finds_a_trail_that_was_rolled_back() {
     let (t, org) = trail_of_six().await;
     let head = async || {
-        let row = skypanel::platform::db::tables::audit_head::Entity::find_by_id(org.clone()).one(t.panel.db.read()).await;
+        let row = skypanel::store::tables::audit_head::Entity::find_by_id(org.clone()).one(t.panel.db.read()).await;
         row.unwrap().unwrap()
     };
     let (before, count) = (head().await, rows(&t, &org).await.len());
@@ -206,7 +204,7 @@ async fn lines_in_another_order_and_lines_that_the_panel_did_not_write_are_found
     let mut forged = rows(&t, &org).await[0].clone();
     for (seq, wrong) in [(None, Wrong::Unchained), (Some(7), Wrong::Beyond)] {
         use sea_orm::{ActiveModelTrait, IntoActiveModel};
-        (forged.id, forged.seq) = (skypanel::platform::fresh::id(), seq);
+        (forged.id, forged.seq) = (skypanel::store::random::id(), seq);
         forged.clone().into_active_model().reset_all().insert(t.panel.db.read()).await.unwrap();
         let (broken, ..) = read(&t, &[]).await;
         let named: Vec<_> = broken.iter().map(|it| (it.row.as_ref(), &it.wrong)).collect();

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use skypanel::{
     audit::server::{
         service::{Event, record_for},
-        streams::task,
+        task,
     },
     id::OrgId,
-    platform::ctx::Origin,
     rights::Role,
+    web::ctx::Origin,
 };
 use std::{
     sync::{Arc, Mutex},

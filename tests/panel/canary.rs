@@ -8,7 +8,7 @@ use serde_json::json;
 use skypanel::{
     deployments::{
         model::{Outcome, Phase, Strategy, Verdict},
-        server::{converge, routes},
+        server::task::{converge, routes},
     },
     id::{DeploymentId, Id},
     rights::Role,

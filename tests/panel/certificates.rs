@@ -8,14 +8,15 @@ use crate::support::{
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use skypanel::edges::server::material::EdgeMaterial;
 use skypanel::{
-    deployments::server::routes,
+    deployments::server::task::routes,
     domains::server::{material::place as place_of, task},
-    platform::{
+    runtime::{
         config::{AcmeDnsConfig, Config},
-        db::tables::{acme_account, certificate},
-        tasks,
+        loops,
     },
+    store::tables::{acme_account, certificate},
 };
 use std::{
     net::SocketAddr,
@@ -79,7 +80,7 @@ impl Place {
         .await;
         if doors == Doors::Edge {
             let panel = t.panel.clone();
-            tokio::spawn(tasks::run(panel, "routes", Duration::from_secs(30), Duration::ZERO, |p| &p.wake.routes, routes::pass));
+            tokio::spawn(loops::run(panel, "routes", Duration::from_secs(30), Duration::ZERO, |p| &p.wake.routes, routes::pass));
         } else if doors != Doors::None {
             let listener = tokio::net::TcpListener::bind(("127.0.0.1", authority.http_port)).await.unwrap();
             answer_visits(listener, t.panel.clone(), doors == Doors::Wrong);
@@ -186,7 +187,7 @@ async fn a_certificate_is_had_over_http_and_browsers_trust_it() {
     // Nothing is left of the order, and the key is nowhere as it is.
     let row = place.row("shop.example").await;
     assert_eq!((row.challenges, row.order_url, row.order_key, row.lease_owner), (None, None, None, None));
-    let key = place.t.panel.material.load().certificates[0].key.0.lines().nth(1).unwrap().to_string();
+    let key = place.t.panel.of::<EdgeMaterial>().load().certificates[0].key.0.lines().nth(1).unwrap().to_string();
     assert!(!place.t.stored().await.contains(&key));
     // A second pass has nothing to do.
     assert_eq!(task::certificates(&place.t.panel).await.unwrap(), None);
@@ -198,7 +199,7 @@ async fn a_certificate_is_had_in_a_handshake() {
     let domain = place.proven("shop.example", "tls").await;
     assert_eq!(place.issued(&domain).await["method"], "tls");
     assert_eq!(place.browse("shop.example").await.unwrap().text, "hello");
-    assert!(place.t.panel.material.load().handshakes.is_empty());
+    assert!(place.t.panel.of::<EdgeMaterial>().load().handshakes.is_empty());
 }
 
 #[tokio::test]
@@ -218,7 +219,7 @@ async fn a_certificate_is_renewed_at_two_thirds_of_its_life() {
     place.t.clock.advance(Duration::from_secs(7_200));
     let second = place.issued(&domain).await;
     assert_ne!(second["fingerprint"], first["fingerprint"]);
-    assert_eq!(place.t.panel.material.load().certificates[0].fingerprint, second["fingerprint"].as_str().unwrap());
+    assert_eq!(place.t.panel.of::<EdgeMaterial>().load().certificates[0].fingerprint, second["fingerprint"].as_str().unwrap());
 }
 
 #[tokio::test]
@@ -232,7 +233,7 @@ async fn a_renewal_that_fails_keeps_what_is_served() {
     let certificate = place.order(&domain).await;
     failed(&certificate, "failed", "does not answer just now");
     assert_eq!(certificate["fingerprint"], first["fingerprint"]);
-    assert_eq!(place.t.panel.material.load().certificates.len(), 1);
+    assert_eq!(place.t.panel.of::<EdgeMaterial>().load().certificates.len(), 1);
 }
 
 #[tokio::test]
@@ -357,7 +358,7 @@ async fn two_panels_make_one_order_for_a_name() {
     assert_eq!(did, ["1 of 1 certificates were issued"]);
     // The one that did not order it finds it, too.
     task::pass(&other.panel).await.unwrap();
-    assert_eq!(other.panel.material.load().certificates.len(), 1);
+    assert_eq!(other.panel.of::<EdgeMaterial>().load().certificates.len(), 1);
     assert_eq!(place.read(&domain).await["certificate"]["state"], "issued");
 }
 
@@ -381,7 +382,7 @@ async fn an_order_that_was_interrupted_is_gone_on_with() {
     assert_eq!(task::certificates(&place.t.panel).await.unwrap(), None);
     place.change(certificate::ActiveModel { id: Set(row.id.clone()), lease_until: Set(None), ..Default::default() }).await;
     place.issued(&domain).await;
-    assert_eq!(place.t.panel.material.load().certificates[0].key.0, key, "another order was made");
+    assert_eq!(place.t.panel.of::<EdgeMaterial>().load().certificates[0].key.0, key, "another order was made");
 }
 
 /// A real name server that takes signed updates of a zone.

@@ -9,14 +9,12 @@ use serde_json::{Value, json};
 use skypanel::{
     deployments::{
         model::{Kind, Phase},
-        server::garbage,
+        server::task::garbage,
     },
     id::{DeploymentId, Id},
-    platform::{
-        config::RegistryConfig,
-        db::tables::{environment, release},
-    },
     rights::Role,
+    runtime::config::RegistryConfig,
+    store::tables::{environment, release},
     swarm::{
         Labels, ServiceSpec, Swarm,
         fake::{Answer, Behaviour, BuildPlan},

@@ -6,16 +6,15 @@ use crate::support::{
 };
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
+use skypanel::edges::server::material::EdgeMaterial;
 use skypanel::{
-    deployments::server::routes,
+    deployments::server::task::routes,
     domains::server::task,
     edge::Target,
     id::Id,
-    platform::{
-        config::{AcmeDnsConfig, Config},
-        mail::Template,
-    },
+    outbox::Template,
     rights::Role,
+    runtime::config::{AcmeDnsConfig, Config},
 };
 use std::time::Duration;
 
@@ -374,7 +373,7 @@ async fn domains_redirect_to_the_primary_one() {
     place.prove(&www);
     place.verify(&app, &www).await;
     let redirect = |name: &str| {
-        let material = place.t.panel.material.load();
+        let material = place.t.panel.of::<EdgeMaterial>().load();
         material.hosts.iter().find(|host| host.name == name).unwrap().redirect.clone()
     };
     assert_eq!((redirect("www.shop.example").as_deref(), redirect("shop.example")), (Some("shop.example"), None));
@@ -565,7 +564,7 @@ async fn a_customers_own_certificate_is_kept_sealed_served_and_warned_of_before_
     assert_eq!((certificate["source"].as_str(), certificate["state"].as_str()), (Some("uploaded"), Some("issued")));
     assert_eq!((certificate["issuer"].as_str(), certificate["warning"].as_str()), (Some("Customer root"), None));
     assert!(!taken.text().contains("PRIVATE KEY"));
-    let material = place.t.panel.material.load_full();
+    let material = place.t.panel.of::<EdgeMaterial>().load_full();
     assert_eq!(material.certificates.len(), 1);
     assert_eq!((material.certificates[0].name.as_str(), material.certificates[0].key.0.as_str()), ("shop.example", it.key.as_str()));
     assert!(!format!("{material:?}").contains(&it.key[40..80]));
@@ -579,7 +578,7 @@ async fn a_customers_own_certificate_is_kept_sealed_served_and_warned_of_before_
     assert!(over["certificate"]["warning"].as_str().unwrap().contains("has expired"), "{over}");
     let owner = place.owner(&app).await;
     assert_eq!(owner.delete(&ssl).await.status(), 200);
-    assert!(place.t.panel.material.load().certificates.is_empty());
+    assert!(place.t.panel.of::<EdgeMaterial>().load().certificates.is_empty());
     assert_eq!(owner.delete(&ssl).await.code(), "CERTIFICATE_NOT_FOUND");
 }
 

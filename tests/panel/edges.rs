@@ -5,13 +5,17 @@ use crate::support::{
 };
 use axum::{Router, extract::Query, http::HeaderMap, response::IntoResponse, routing::get};
 use serde_json::{Value, json};
+use skypanel::edges::server::distribution::EdgeDistribution;
 use skypanel::{
     clusters::server::observe,
-    deployments::server::routes,
-    edge::remote::{Keyed, Piece, Word, digest, print},
-    edge::{Route, Target},
+    deployments::server::task::routes,
+    edge::{
+        Route, Target,
+        remote::{Keyed, Piece, Word, digest, print},
+    },
     edges::server::{service, task as edges},
-    platform::{panel::Panel, tasks, traffic},
+    runtime::{loops, panel::Panel},
+    traffic::server,
 };
 use std::{
     collections::HashMap,
@@ -57,9 +61,9 @@ impl Open {
         let service = t.router.clone().into_make_service_with_connect_info::<SocketAddr>();
         work.spawn(async move { drop(axum::serve(listener, service).await) });
         let calm = Duration::from_millis(5);
-        work.spawn(tasks::run(panel.clone(), "routes", second * 30, calm, |p| &p.wake.routes, routes::pass));
-        work.spawn(tasks::run(panel.clone(), "swarms", second * 30, calm, |p| &p.wake.observe, observe::pass));
-        work.spawn(tasks::run(panel.clone(), "edges", second, calm, |p| &p.wake.edges, edges::pass));
+        work.spawn(loops::run(panel.clone(), "routes", second * 30, calm, |p| &p.wake.routes, routes::pass));
+        work.spawn(loops::run(panel.clone(), "swarms", second * 30, calm, |p| &p.wake.observe, observe::pass));
+        work.spawn(loops::run(panel.clone(), "edges", second, calm, |p| &p.wake.edges, edges::pass));
         Open { port, panel, work }
     }
 
@@ -221,7 +225,7 @@ async fn what_changes_is_live_on_every_edge_and_stays_when_the_panel_and_the_edg
     t.settle().await;
     for (edge, _) in &all {
         edge.answers(&host, 200).await;
-        let version = t.panel.fleet.live().version;
+        let version = t.panel.of::<EdgeDistribution>().live().version;
         edge.says(&format!("version {version} is live")).await;
     }
     // What is written down is the newest: the calm of a moment is over once the file is younger than that.
@@ -234,12 +238,12 @@ async fn what_changes_is_live_on_every_edge_and_stays_when_the_panel_and_the_edg
     first.says("from the disk").await;
     assert_eq!(first.visit(&host).await.0, 200, "{}", first.said());
     // Another panel on the same database takes over, with the same version for the same routes.
-    let version = t.panel.fleet.live().version;
+    let version = t.panel.of::<EdgeDistribution>().live().version;
     let another = t.another().await;
     observe::pass(&another.panel).await.unwrap();
     let _open = Open::at(&another, port).await;
     first.says("the panel is there again").await;
-    assert_eq!(another.panel.fleet.live().version, version);
+    assert_eq!(another.panel.of::<EdgeDistribution>().live().version, version);
     assert_eq!(stop_by(&another, &app).await, 200);
     first.answers(&host, 503).await;
     second.answers(&host, 503).await;
@@ -264,7 +268,7 @@ async fn a_revoked_edge_is_cut_off_says_why_and_comes_back_with_a_new_token() {
     assert_eq!(operator.post(&format!("/api/admin/edges/{id}/revoke"), json!({})).await.status(), 200);
     edge.says("The panel refuses this edge").await;
     edge.says("revoked").await;
-    assert_eq!(t.panel.fleet.streams(), 0);
+    assert_eq!(t.panel.of::<EdgeDistribution>().streams(), 0);
     assert_eq!(shown(&operator, &id).await["state"], "revoked");
     // What changes is not its business any more; what it has it serves.
     assert_eq!(app.owner.post(&app.url("stop"), json!({})).await.status(), 200);
@@ -278,9 +282,9 @@ async fn a_revoked_edge_is_cut_off_says_why_and_comes_back_with_a_new_token() {
     // Another panel on the database does it: this one finds out by itself.
     let another = t.another().await;
     let elsewhere = another.sign_in(&operator.user, &operator.org).await;
-    until("it listens", async || t.panel.fleet.streams() == 1).await;
+    until("it listens", async || t.panel.of::<EdgeDistribution>().streams() == 1).await;
     assert_eq!(elsewhere.delete(&format!("/api/admin/edges/{id}")).await.status(), 200);
-    until("it is cut off", async || t.panel.fleet.streams() == 0).await;
+    until("it is cut off", async || t.panel.of::<EdgeDistribution>().streams() == 0).await;
     edge.says("is no edge’s").await;
 }
 
@@ -415,9 +419,9 @@ async fn a_report_that_comes_twice_is_counted_once_and_one_that_is_too_large_not
     assert_ne!(one, two);
     assert_eq!(shown(&operator, &id).await["software"], "0.1.0");
     // Five reports of three requests each.
-    traffic::flush(&t.panel).await.unwrap();
+    server::flush(&t.panel).await.unwrap();
     let day = t.panel.now() - Duration::from_secs(86_000);
-    let total = async || traffic::totals(t.panel.db.read(), &app.id, "", day).await.unwrap().requests;
+    let total = async || server::totals(t.panel.db.read(), &app.id, "", day).await.unwrap().requests;
     assert_eq!(total().await, 15);
     // What can't be taken.
     let refused = async |body: Value| {
@@ -481,10 +485,10 @@ async fn what_two_edges_measured_arrives_exactly_once_although_the_panel_was_awa
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    traffic::flush(&t.panel).await.unwrap();
-    traffic::flush(&another.panel).await.unwrap();
+    server::flush(&t.panel).await.unwrap();
+    server::flush(&another.panel).await.unwrap();
     let day = t.panel.now() - Duration::from_secs(86_000);
-    let total = traffic::totals(another.panel.db.read(), &app.id, release.to_string().as_str(), day).await.unwrap();
+    let total = server::totals(another.panel.db.read(), &app.id, release.to_string().as_str(), day).await.unwrap();
     assert_eq!((total.requests, total.classes[1]), (served, served), "{}", all[0].said());
 }
 
@@ -530,7 +534,7 @@ async fn an_old_release_is_not_removed_before_every_edge_has_let_go_of_it() {
         assert_eq!(edge.post("/api/edge/report", body).await.status(), 200);
         service::draining(&t.panel, old.to_string().as_str()).await.unwrap()
     };
-    let version = t.panel.fleet.live().version;
+    let version = t.panel.of::<EdgeDistribution>().live().version;
     assert!(version > 0);
     assert_eq!(report(version - 1, json!({})).await, (0, 1), "it has not heard yet");
     assert_eq!(report(version, json!({ old.to_string(): 2 })).await, (2, 0));
@@ -544,37 +548,40 @@ async fn versions_only_grow_and_panels_agree_on_them() {
     let t = TestPanel::start().await;
     let app = t.app_in("acme").await;
     t.deploy_well(&app).await;
-    let (version, digest) = (t.panel.fleet.live().version, t.panel.fleet.live().digest.clone());
+    let (version, digest) = (t.panel.of::<EdgeDistribution>().live().version, t.panel.of::<EdgeDistribution>().live().digest.clone());
     // A panel that has seen no swarm yet tells edges elsewhere nothing: they know more.
     let another = t.another().await;
     routes::pass(&another.panel).await.unwrap();
-    assert_eq!(another.panel.fleet.live().version, 0);
+    assert_eq!(another.panel.of::<EdgeDistribution>().live().version, 0);
     observe::pass(&another.panel).await.unwrap();
     routes::pass(&another.panel).await.unwrap();
-    assert_eq!((another.panel.fleet.live().version, another.panel.fleet.live().digest.clone()), (version, digest.clone()));
+    assert_eq!(
+        (another.panel.of::<EdgeDistribution>().live().version, another.panel.of::<EdgeDistribution>().live().digest.clone()),
+        (version, digest.clone())
+    );
     assert_eq!(routes::pass(&another.panel).await.unwrap(), None, "nothing changed");
     // What the other one tells is newer; what is so again gets a new number.
     assert_eq!(app.owner.post(&app.url("stop"), json!({})).await.status(), 200);
     routes::pass(&another.panel).await.unwrap();
-    let stopped = another.panel.fleet.live().version;
+    let stopped = another.panel.of::<EdgeDistribution>().live().version;
     assert!(stopped > version);
     routes::pass(&t.panel).await.unwrap();
-    assert_eq!(t.panel.fleet.live().version, stopped, "both see the same");
+    assert_eq!(t.panel.of::<EdgeDistribution>().live().version, stopped, "both see the same");
     // A number that no panel gave is not believed.
-    t.panel.fleet.heard_of(stopped + 10_000_000);
+    t.panel.of::<EdgeDistribution>().heard_of(stopped + 10_000_000);
     routes::pass(&t.panel).await.unwrap();
-    assert_eq!(t.panel.fleet.live().version, stopped);
+    assert_eq!(t.panel.of::<EdgeDistribution>().live().version, stopped);
     // The database was restored from an old copy: an edge remembers more.
-    t.panel.fleet.heard_of(stopped + 40);
+    t.panel.of::<EdgeDistribution>().heard_of(stopped + 40);
     routes::pass(&t.panel).await.unwrap();
-    assert_eq!(t.panel.fleet.live().version, stopped + 40);
+    assert_eq!(t.panel.of::<EdgeDistribution>().live().version, stopped + 40);
     routes::pass(&another.panel).await.unwrap();
     assert_eq!(app.owner.post(&app.url("start"), json!({})).await.status(), 200);
     assert_eq!(app.owner.post(&app.url("scale"), json!({ "replicas": 2 })).await.status(), 200);
     t.settle().await;
-    assert!(t.panel.fleet.live().version > stopped + 40);
+    assert!(t.panel.of::<EdgeDistribution>().live().version > stopped + 40);
     // Who has what was live gets the change alone; who has something else, everything.
-    let live = t.panel.fleet.live();
+    let live = t.panel.of::<EdgeDistribution>().live();
     let told = |has: &str| live.since(has, 0).iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect::<Vec<_>>();
     assert_ne!(live.digest, digest, "it runs as more tasks");
     assert!(live.since(&digest, live.version)[0].starts_with(b"{\"full\""), "what was told under older numbers is not taken any more");
@@ -665,10 +672,10 @@ async fn measure_a_change_among_ten_thousand_routes() {
     let all = (0..10_000).map(|n| Route::new(format!("app-{n}.apps.example.com"), format!("app_{n}"), tasks(n)));
     let mut snapshot = skypanel::edge::Snapshot { routes: all.collect(), cookie_key: vec![7; 32], ..Default::default() };
     let since = std::time::Instant::now();
-    let draft = t.panel.fleet.draft(&snapshot);
+    let draft = t.panel.of::<EdgeDistribution>().draft(&snapshot);
     println!("first draft of 10 000 routes: {:?}", since.elapsed());
-    t.panel.fleet.publish(draft, 1);
-    println!("everything is {} KiB", t.panel.fleet.live().full().len() / 1024);
+    t.panel.of::<EdgeDistribution>().publish(draft, 1);
+    println!("everything is {} KiB", t.panel.of::<EdgeDistribution>().live().full().len() / 1024);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let service = t.router.clone().into_make_service_with_connect_info::<SocketAddr>();
@@ -688,8 +695,8 @@ async fn measure_a_change_among_ten_thousand_routes() {
         snapshot.routes[at].target = Target::Stopped;
         let host = snapshot.routes[at].host.clone();
         let since = std::time::Instant::now();
-        let draft = t.panel.fleet.draft(&snapshot);
-        t.panel.fleet.publish(draft, version);
+        let draft = t.panel.of::<EdgeDistribution>().draft(&snapshot);
+        t.panel.of::<EdgeDistribution>().publish(draft, version);
         let drafted = since.elapsed();
         for edge in &edges {
             let url = format!("http://127.0.0.1:{}/", edge.http);
@@ -703,7 +710,7 @@ async fn measure_a_change_among_ten_thousand_routes() {
         took.push((since.elapsed(), drafted));
     }
     took.sort();
-    let line = t.panel.fleet.live().since("", 0).len();
+    let line = t.panel.of::<EdgeDistribution>().live().since("", 0).len();
     println!("live on two edges: median {:?}, longest {:?} (of it the panel's part: {:?}); {line}", took[15].0, took[29].0, took[15].1);
     let memory = |edge: &Process| {
         let status = std::fs::read_to_string(format!("/proc/{}/status", edge.child.id())).unwrap();

@@ -6,11 +6,11 @@ use crate::support::{
 use sea_orm::ActiveValue::Set;
 use serde_json::json;
 use skypanel::{
-    platform::{
-        bearer,
-        fault::Because,
+    auth::{
+        access_tokens,
         session::{self, NewSession, Via},
     },
+    fault::Because,
     rights::Role,
 };
 use std::time::Duration;
@@ -182,7 +182,7 @@ async fn nobody_else_touches_a_persons_factors_not_even_in_her_name() {
         life: None,
     };
     let opened = t.panel.db.tx(async |tx| session::open(tx, &t.panel, new).await.because("impersonating")).await.unwrap();
-    let token = bearer::sign(&t.panel, &opened.id, &ada.user, Duration::from_secs(3600)).await.unwrap();
+    let token = access_tokens::sign(&t.panel, &opened.id, &ada.user, Duration::from_secs(3600)).await.unwrap();
     let other = t.stranger().with("authorization", &format!("Bearer {token}"));
     for (method, route) in [("POST", "setup"), ("POST", "enable"), ("POST", "disable"), ("GET", "backup-codes"), ("POST", "backup-codes")] {
         let body = json!({ "code": "123456" });

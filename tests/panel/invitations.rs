@@ -5,15 +5,14 @@ use crate::support::{
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde_json::json;
+use skypanel::auth::session::SessionCache;
 use skypanel::{
+    auth::session::{COOKIE, VISIT},
+    fault::Because,
     id::OrgId,
-    platform::{
-        db::tables::{mail_suppression, organization, user},
-        fault::Because,
-        mail::Template,
-        session::{COOKIE, VISIT},
-    },
+    outbox::Template,
     rights::Role,
+    store::tables::{mail_suppression, organization, user},
 };
 use std::time::Duration;
 
@@ -46,7 +45,7 @@ async fn verify(t: &TestPanel, person: &Person, is_verified: bool) {
     let at = is_verified.then(|| t.panel.now());
     let row = user::ActiveModel { id: Set(person.user.clone()), email_verified_at: Set(at), ..Default::default() };
     t.panel.db.tx(async |tx| row.update(tx).await.because("verifying")).await.unwrap();
-    t.panel.lately.forget_user(&person.user);
+    t.panel.of::<SessionCache>().forget_user(&person.user);
 }
 
 /// A browser of nobody that has loaded a page, the page, and the token of its forms.

@@ -5,13 +5,12 @@ use crate::support::{
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde_json::{Value, json};
+use skypanel::auth::session::SessionCache;
 use skypanel::{
+    auth::api_keys,
     id::ApiKeyId,
-    platform::{
-        db::tables::{api_key, app_grant, membership, organization, user},
-        keys,
-    },
     rights::Role,
+    store::tables::{api_key, app_grant, membership, organization, user},
 };
 use std::time::Duration;
 
@@ -47,7 +46,7 @@ async fn a_secret_is_shown_once_and_stored_nowhere() {
     let ada = t.member("acme", Role::Owner).await;
     let reply = ada.with("idempotency-key", "one").post(KEYS, json!({ "name": "CI", "permissions": ["view"] })).await;
     let text = secret(&reply);
-    assert!(keys::is_sound(&text));
+    assert!(api_keys::is_sound(&text));
     assert_eq!(reply.header("location"), format!("{KEYS}/{}", id(&reply)));
     let again = ada.with("idempotency-key", "one").post(KEYS, json!({ "name": "CI", "permissions": ["view"] })).await;
     assert_eq!((again.json(), again.header("location")), (reply.json(), reply.header("location")), "a replay is the same answer");
@@ -139,7 +138,7 @@ async fn a_key_may_at_most_what_its_maker_may_at_that_moment() {
         ..Default::default()
     };
     demote.update(t.panel.db.read()).await.unwrap();
-    t.panel.lately.forget_user(&dev.user);
+    t.panel.of::<SessionCache>().forget_user(&dev.user);
     assert_eq!(key.get(&app.url("")).await.status(), 200);
     assert_eq!(key.post(&app.url("scale"), json!({ "replicas": 2 })).await.status(), 403, "less than it was made with");
 }
@@ -164,7 +163,7 @@ async fn a_grant_on_one_application_goes_with_the_key() {
         ..Default::default()
     };
     row.update(t.panel.db.read()).await.unwrap();
-    t.panel.lately.forget_user(&ada.user);
+    t.panel.of::<SessionCache>().forget_user(&ada.user);
     let key = key(&t, &ada, &["scale"]).await;
     assert_eq!(key.post(&app.url("scale"), json!({ "replicas": 2 })).await.status(), 200);
     assert_eq!(key.post(&app.url("deploy"), json!({})).await.status(), 403, "the scope cuts the grant, too");
@@ -180,7 +179,7 @@ async fn a_key_dies_with_its_makers_membership_or_account() {
     membership::Entity::delete_by_id((ada.org.clone(), ada.user.clone())).exec(t.panel.db.read()).await.unwrap();
     let suspended = user::ActiveModel { id: Set(bob.user.clone()), suspended_at: Set(Some(t.panel.now())), ..Default::default() };
     suspended.update(t.panel.db.read()).await.unwrap();
-    t.panel.lately.forget_org(&ada.org);
+    t.panel.of::<SessionCache>().forget_org(&ada.org);
     for (whose, key) in [("hers", hers), ("his", his)] {
         let reply = key.get(APPS).await;
         assert_eq!((reply.status(), reply.code()), (401, "AUTHENTICATION_REQUIRED"), "{whose}");
@@ -197,7 +196,7 @@ async fn wrong_expired_and_revoked_keys_are_refused_alike() {
     let mut typo = secret(&good);
     let last = if typo.ends_with('0') { "1" } else { "0" };
     typo.replace_range(45.., last);
-    let unknown = keys::secret();
+    let unknown = api_keys::secret();
     for bad in ["sk_live_", &typo, &unknown, &format!("{} {}", secret(&good), "x")] {
         assert_eq!(with(&t, bad).get(APPS).await.status(), 401, "{bad}");
         assert_eq!(t.stranger().with("x-api-key", bad).get(APPS).await.status(), 401, "{bad}");
@@ -351,7 +350,7 @@ async fn an_organization_that_is_suspended_or_asks_for_a_second_factor_holds_its
         row
     };
     org(&|row| row.requires_two_factor = Set(true)).update(t.panel.db.read()).await.unwrap();
-    t.panel.lately.forget_org(&app.owner.org);
+    t.panel.of::<SessionCache>().forget_org(&app.owner.org);
     assert_eq!(key.get(&app.url("")).await.code(), "TWO_FACTOR_REQUIRED");
     assert_eq!(app.owner.post(KEYS, json!({ "name": "x", "permissions": ["view"] })).await.code(), "TWO_FACTOR_REQUIRED");
     let suspend = |row: &mut organization::ActiveModel| {
@@ -359,7 +358,7 @@ async fn an_organization_that_is_suspended_or_asks_for_a_second_factor_holds_its
         row.suspended_at = Set(Some(t.panel.now()));
     };
     org(&suspend).update(t.panel.db.read()).await.unwrap();
-    t.panel.lately.forget_org(&app.owner.org);
+    t.panel.of::<SessionCache>().forget_org(&app.owner.org);
     assert_eq!(key.get(&app.url("")).await.status(), 200, "it can be seen");
     assert_eq!(key.post(&app.url("deploy"), json!({})).await.code(), "SUSPENDED");
     assert_eq!(app.owner.post(KEYS, json!({ "name": "x", "permissions": ["view"] })).await.code(), "SUSPENDED");
@@ -407,9 +406,9 @@ async fn the_page_makes_a_key_shows_it_once_and_revokes_it() {
     let both = session.with("cookie", &format!("{}; {value}", session.header("cookie")));
     let shown = both.get("/account/api-keys").await;
     let text = shown.text();
-    let at = text
-        .find("sk_live_")
-        .map(|_| text.split("sk_live_").skip(1).find(|rest| keys::is_sound(&format!("sk_live_{}", &rest[..38.min(rest.len())]))).unwrap());
+    let at = text.find("sk_live_").map(|_| {
+        text.split("sk_live_").skip(1).find(|rest| api_keys::is_sound(&format!("sk_live_{}", &rest[..38.min(rest.len())]))).unwrap()
+    });
     let secret = format!("sk_live_{}", &at.unwrap()[..38]);
     assert!(shown.cookie("skypanel_once").unwrap().contains("Max-Age=0"), "the next page has it no more");
     assert!(text.contains("&lt;b>CI&lt;/b>") || text.contains("&lt;b&gt;CI&lt;/b&gt;"), "names are text");
@@ -438,7 +437,7 @@ async fn what_is_done_with_keys_stands_in_the_trail_without_the_secret() {
     ada.put(&one, json!({ "name": "new" })).await;
     ada.post(&format!("{one}/rotate"), json!({})).await;
     ada.delete(&one).await;
-    let events = skypanel::platform::db::tables::audit_event::Entity::find().all(t.panel.db.read()).await.unwrap();
+    let events = skypanel::store::tables::audit_event::Entity::find().all(t.panel.db.read()).await.unwrap();
     let of_key: Vec<&str> = events.iter().filter(|event| event.target == id(&made)).map(|event| event.event.as_str()).collect();
     assert_eq!(of_key, ["api_key.created", "api_key.changed", "api_key.rotated", "api_key.revoked"]);
     let detail: Value = serde_json::from_str(&events.iter().find(|event| event.event == "api_key.changed").unwrap().detail).unwrap();

@@ -4,10 +4,7 @@ use crate::support::{
     panel::{App, TestPanel},
 };
 use serde_json::json;
-use skypanel::{
-    platform::{config::LimitsConfig, limits},
-    rights::Role,
-};
+use skypanel::{rights::Role, runtime::config::LimitsConfig, web::rate_limits};
 use std::time::Duration;
 
 const APPS: &str = "/api/paas/applications";
@@ -153,7 +150,7 @@ async fn several_panels_agree_within_their_bound() {
             }
         }
         for panel in panels {
-            limits::exchange(&panel.panel).await.unwrap();
+            rate_limits::exchange(&panel.panel).await.unwrap();
         }
         t.clock.advance(Duration::from_secs(1));
     }
@@ -161,7 +158,7 @@ async fn several_panels_agree_within_their_bound() {
     assert!((100..=100 + 2 * 10 + 2 * 30).contains(&taken), "{taken} of 300");
     t.clock.advance(Duration::from_secs(120));
     for panel in panels {
-        limits::exchange(&panel.panel).await.unwrap();
+        rate_limits::exchange(&panel.panel).await.unwrap();
     }
     assert_eq!(said(&callers[0].get(APPS).await), (100, 99), "and it is forgotten");
 }

@@ -6,11 +6,11 @@ use crate::support::{
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use serde_json::json;
 use skypanel::{
-    deployments::server::{converge, garbage},
+    deployments::server::task::{converge, garbage},
     id::{Id, ProviderId},
-    platform::{
-        db::tables::{cluster, provider},
-        fresh,
+    store::{
+        random,
+        tables::{cluster, provider},
     },
     swarm::{
         LABEL_APP, LABEL_DEPLOYMENT, NetworkSpec, OURS, Swarm,
@@ -177,7 +177,7 @@ async fn a_crash_shows_until_the_swarm_has_mended_it() {
 
 /// A second swarm of the operator's.
 async fn second_swarm(t: &TestPanel) -> (ProviderId, Fake) {
-    let (id, fake): (ProviderId, Fake) = (fresh::id(), Fake::new());
+    let (id, fake): (ProviderId, Fake) = (random::id(), Fake::new());
     fake.set_pace(Duration::ZERO, Duration::ZERO);
     fake.serve();
     let row = provider::ActiveModel {

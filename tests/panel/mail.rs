@@ -7,15 +7,13 @@ use crate::support::{
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QueryOrder};
 use serde_json::{Value, json};
 use skypanel::{
+    fault::Because,
     id::{Id, MailId},
     mail::server::task,
-    platform::{
-        config::{BounceConfig, Config, Security, SmtpConfig},
-        db::tables::mail,
-        fault::Because,
-        mail::{Mail, Template, is_suppressed, queue},
-    },
+    outbox::{Mail, Template, is_suppressed, queue},
     rights::Role,
+    runtime::config::{BounceConfig, Config, Security, SmtpConfig},
+    store::tables::mail,
 };
 use std::{path::Path, time::Duration};
 

@@ -5,17 +5,19 @@ use crate::support::{
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
+use skypanel::auth::session::SessionCache;
+use skypanel::traffic::server::Inbox;
 use skypanel::{
     edge::{AccessEntry, ReleaseSignals, Signals},
     id::{AppId, DeploymentId},
     metrics::server::{prometheus, task as metrics},
-    platform::{
-        db::tables::{access_line, traffic as rows},
-        fresh,
-        traffic::{self, Step},
-    },
     rights::Role,
+    store::{
+        random,
+        tables::{access_line, traffic as rows},
+    },
     swarm::fake::Answer,
+    traffic::server::{self, Step},
     units::Timestamp,
 };
 use std::{
@@ -123,7 +125,7 @@ async fn the_numbers_shown_are_those_that_the_client_counted() {
     assert_eq!(sum, 44);
     // What an edge counts is told by release, and a deployment's is the live one's.
     let live = t.app_row(&app).await.live_deployment_id.unwrap();
-    let sums = traffic::totals(t.panel.db.read(), &app.id, &live.to_string(), t.panel.now() - 10 * MINUTE).await.unwrap();
+    let sums = server::totals(t.panel.db.read(), &app.id, &live.to_string(), t.panel.now() - 10 * MINUTE).await.unwrap();
     assert_eq!((sums.requests, sums.bytes_out, sums.latency.count()), (44, received, 44));
     assert_eq!(shown["releases"][0]["deployment_id"], live.to_string());
     assert_eq!(shown["deployments"].as_array().unwrap().len(), 1);
@@ -141,12 +143,12 @@ async fn pushed(t: &TestPanel, apps: &[AppId]) -> BTreeMap<(String, String), u64
         one.in_flight = rand::random_range(0..9);
         (one.held, one.retried, one.bytes_in) = (n % 3, n % 2, n);
         *sums.entry((app.to_string(), id)).or_default() += one.requests;
-        t.panel.traffic.push(["edge-a", "edge-b"][rand::random_range(0..2)], signals(at, vec![one]), Vec::new());
+        t.panel.of::<Inbox>().push(["edge-a", "edge-b"][rand::random_range(0..2)], signals(at, vec![one]), Vec::new());
         if n % 37 == 0 {
-            traffic::flush(&t.panel).await.unwrap();
+            server::flush(&t.panel).await.unwrap();
         }
     }
-    traffic::flush(&t.panel).await.unwrap();
+    server::flush(&t.panel).await.unwrap();
     sums
 }
 
@@ -158,7 +160,7 @@ async fn minutes_quarters_and_days_always_tell_the_same() {
     let all = (t.panel.now() - 3 * DAY, t.panel.now() + DAY);
     let db = t.panel.db.read();
     for app in &apps {
-        let minutes = traffic::series(db, app, Step::Minute, all, None).await.unwrap();
+        let minutes = server::series(db, app, Step::Minute, all, None).await.unwrap();
         assert!(minutes.len() > 50);
         for step in [Step::Quarter, Step::Day] {
             let mut expected: BTreeMap<(i64, String, String), ReleaseSignals> = BTreeMap::new();
@@ -169,7 +171,7 @@ async fn minutes_quarters_and_days_always_tell_the_same() {
                 sum.merge(one);
                 sum.in_flight = most;
             }
-            let told = traffic::series(db, app, step, all, None).await.unwrap();
+            let told = server::series(db, app, step, all, None).await.unwrap();
             let told: BTreeMap<_, _> = told.into_iter().map(|(at, edge, one)| ((at.millis(), edge, one.release.clone()), one)).collect();
             assert_eq!(told, expected);
             for share in [0.5, 0.95, 0.99] {
@@ -177,7 +179,7 @@ async fn minutes_quarters_and_days_always_tell_the_same() {
             }
         }
         for ((_, release), sum) in sums.iter().filter(|((of, _), _)| *of == app.to_string()) {
-            let total = traffic::totals(db, app, release, all.0).await.unwrap();
+            let total = server::totals(db, app, release, all.0).await.unwrap();
             assert_eq!((total.requests, total.latency.count()), (*sum, *sum), "both edges together");
         }
     }
@@ -189,8 +191,8 @@ async fn what_is_cut_off_while_it_writes_counts_once() {
     let app = t.app_in("acme").await;
     for polls in 0..40 {
         let lines = vec![entry(&app.id, 1, 200, "/")];
-        t.panel.traffic.push("edge", signals(t.panel.now(), vec![release(&app.id, "dep_1", &[5])]), lines);
-        let mut flush = std::pin::pin!(traffic::flush(&t.panel));
+        t.panel.of::<Inbox>().push("edge", signals(t.panel.now(), vec![release(&app.id, "dep_1", &[5])]), lines);
+        let mut flush = std::pin::pin!(server::flush(&t.panel));
         for _ in 0..polls {
             if futures::poll!(flush.as_mut()).is_ready() {
                 break;
@@ -198,11 +200,11 @@ async fn what_is_cut_off_while_it_writes_counts_once() {
             tokio::time::sleep(Duration::from_micros(300)).await;
         }
     }
-    traffic::flush(&t.panel).await.unwrap();
+    server::flush(&t.panel).await.unwrap();
     let total = numbers(&app, "?range=1h").await;
     assert_eq!((total["total"]["requests"].as_u64(), total["releases"].as_array().unwrap().len()), (Some(40), 1));
     let lines = access_line::Entity::find().count(t.panel.db.read()).await.unwrap();
-    assert_eq!((lines, traffic::newest_line(t.panel.db.read(), &app.id).await.unwrap()), (40, 40));
+    assert_eq!((lines, server::newest_line(t.panel.db.read(), &app.id).await.unwrap()), (40, 40));
 }
 
 #[tokio::test]
@@ -212,21 +214,25 @@ async fn several_panels_write_the_same_minute_without_losing_any() {
     let app = t.app_in("acme").await;
     for n in 0..10 {
         for panel in [&t.panel, &other.panel] {
-            panel.traffic.push("edge", signals(t.panel.now(), vec![release(&app.id, "dep_1", &[n])]), vec![entry(&app.id, n, 200, "/")]);
+            panel.of::<Inbox>().push(
+                "edge",
+                signals(t.panel.now(), vec![release(&app.id, "dep_1", &[n])]),
+                vec![entry(&app.id, n, 200, "/")],
+            );
         }
-        let (one, two) = tokio::join!(traffic::flush(&t.panel), traffic::flush(&other.panel));
+        let (one, two) = tokio::join!(server::flush(&t.panel), server::flush(&other.panel));
         assert_eq!((one.unwrap().len(), two.unwrap().len()), (1, 1));
     }
     assert_eq!(numbers(&app, "?range=1h").await["total"]["requests"], 20);
-    assert_eq!(traffic::newest_line(t.panel.db.read(), &app.id).await.unwrap(), 20);
+    assert_eq!(server::newest_line(t.panel.db.read(), &app.id).await.unwrap(), 20);
 }
 
 #[tokio::test]
 async fn what_is_old_goes_and_what_is_too_much_as_well() {
     let t = TestPanel::start().await;
     let app = t.app_in("acme").await;
-    t.panel.traffic.push("edge", signals(t.panel.now(), vec![release(&app.id, "dep_1", &[5])]), vec![entry(&app.id, 1, 200, "/")]);
-    traffic::flush(&t.panel).await.unwrap();
+    t.panel.of::<Inbox>().push("edge", signals(t.panel.now(), vec![release(&app.id, "dep_1", &[5])]), vec![entry(&app.id, 1, 200, "/")]);
+    server::flush(&t.panel).await.unwrap();
     let count = async |step: Step| {
         let of = rows::Entity::find().filter(rows::Column::Step.eq(step.seconds())).filter(rows::Column::ApplicationId.eq(app.id.clone()));
         of.count(t.panel.db.read()).await.unwrap()
@@ -264,7 +270,7 @@ async fn silence_is_a_gap_and_no_requests_are_zero() {
     t.clock.advance(10 * MINUTE);
     metrics::pass(&t.panel).await.unwrap();
     t.clock.advance(5 * MINUTE);
-    t.panel.traffic.push("edge", signals(t.panel.now(), vec![release(&app.id, "dep_1", &[5, 5])]), Vec::new());
+    t.panel.of::<Inbox>().push("edge", signals(t.panel.now(), vec![release(&app.id, "dep_1", &[5, 5])]), Vec::new());
     metrics::pass(&t.panel).await.unwrap();
     let shown = numbers(&app, "?range=1h").await;
     let points: Vec<&Value> = shown["points"].as_array().unwrap().iter().map(|point| &point["numbers"]).collect();
@@ -273,9 +279,9 @@ async fn silence_is_a_gap_and_no_requests_are_zero() {
     assert!(points[last - 1].is_null() && points[last - 4].is_null() && points[last - 6].is_null() && points[0].is_null());
     // An edge whose clock is ahead is not believed; one that was away for long is not forgotten.
     for at in [t.panel.now() + DAY, t.panel.now() - 40 * DAY] {
-        t.panel.traffic.push("edge", signals(at, vec![release(&app.id, "dep_1", &[5])]), Vec::new());
+        t.panel.of::<Inbox>().push("edge", signals(at, vec![release(&app.id, "dep_1", &[5])]), Vec::new());
     }
-    traffic::flush(&t.panel).await.unwrap();
+    server::flush(&t.panel).await.unwrap();
     assert_eq!(numbers(&app, "?range=1h").await["total"]["requests"], 3);
     assert_eq!(numbers(&app, "?range=7d").await["total"]["requests"], 4);
 }
@@ -336,7 +342,7 @@ async fn the_access_log_is_filtered_followed_and_kept_within_bounds() {
     let t = TestPanel::start().await;
     let app = t.app_in("acme").await;
     let write = async |lines: Vec<AccessEntry>| {
-        t.panel.traffic.push("edge", signals(t.panel.now(), Vec::new()), lines);
+        t.panel.of::<Inbox>().push("edge", signals(t.panel.now(), Vec::new()), lines);
         metrics::pass(&t.panel).await.unwrap();
     };
     write(vec![
@@ -384,7 +390,11 @@ async fn the_access_log_is_filtered_followed_and_kept_within_bounds() {
 async fn nobody_sees_what_is_anothers() {
     let t = TestPanel::start().await;
     let (app, other) = (t.app_in("acme").await, t.app_in("globex").await);
-    t.panel.traffic.push("edge", signals(t.panel.now(), vec![release(&app.id, "dep_1", &[5])]), vec![entry(&app.id, 1, 200, "/ours")]);
+    t.panel.of::<Inbox>().push(
+        "edge",
+        signals(t.panel.now(), vec![release(&app.id, "dep_1", &[5])]),
+        vec![entry(&app.id, 1, 200, "/ours")],
+    );
     metrics::pass(&t.panel).await.unwrap();
     let stranger = &other.owner;
     for path in ["metrics", "access-log", "metrics?follow=true", "access-log?follow=true"] {
@@ -396,9 +406,9 @@ async fn nobody_sees_what_is_anothers() {
     }
     assert_eq!(numbers(&other, "").await["total"]["requests"], 0);
     // An edge that is told of an application by mistake does not make one.
-    t.panel.traffic.push(
+    t.panel.of::<Inbox>().push(
         "edge",
-        signals(t.panel.now(), vec![release(&fresh::id(), "dep_1", &[5]), release(&other.id, "dep_2", &[5])]),
+        signals(t.panel.now(), vec![release(&random::id(), "dep_1", &[5]), release(&other.id, "dep_2", &[5])]),
         Vec::new(),
     );
     metrics::pass(&t.panel).await.unwrap();
@@ -419,7 +429,7 @@ async fn pages_show_charts_gaps_and_deployments_without_a_script() {
     let mut one = release(&app.id, &live.id.to_string(), &[3; 40]);
     one.classes[4] = 4;
     one.requests += 4;
-    t.panel.traffic.push("edge", signals(t.panel.now(), vec![one, release(&app.id, "", &[1])]), Vec::new());
+    t.panel.of::<Inbox>().push("edge", signals(t.panel.now(), vec![one, release(&app.id, "", &[1])]), Vec::new());
     metrics::pass(&t.panel).await.unwrap();
     for range in ["1h", "6h", "24h", "7d", "30d", "1y"] {
         let text = page(&format!("/metrics?range={range}")).await.text();
@@ -445,15 +455,15 @@ async fn many_releases_take_as_many_statements_as_one() {
     let app = t.app_in("acme").await;
     let mut counts = Vec::new();
     for releases in [1, 15] {
-        let all = (0..releases).map(|_| release(&app.id, &fresh::id::<DeploymentId>().to_string(), &[5])).collect();
-        t.panel.traffic.push("edge", signals(t.panel.now(), all), (0..releases).map(|n| entry(&app.id, n, 200, "/")).collect());
+        let all = (0..releases).map(|_| release(&app.id, &random::id::<DeploymentId>().to_string(), &[5])).collect();
+        t.panel.of::<Inbox>().push("edge", signals(t.panel.now(), all), (0..releases).map(|n| entry(&app.id, n, 200, "/")).collect());
         t.heard.begin();
-        traffic::flush(&t.panel).await.unwrap();
+        server::flush(&t.panel).await.unwrap();
         let written = t.heard.end().len();
         let mut asked = Vec::new();
         for path in [app.url("metrics?range=7d"), app.url("access-log")] {
             app.owner.get(&path).await;
-            t.panel.lately.forget_user(&app.owner.user);
+            t.panel.of::<SessionCache>().forget_user(&app.owner.user);
             t.heard.begin();
             app.owner.get(&path).await;
             asked.push(t.heard.end().len());
@@ -572,7 +582,7 @@ async fn operators_see_each_edge() {
     for (edge, times) in [("edge-a", 30), ("edge-b", 60)] {
         let mut told = signals(at, vec![release(&app.id, "dep_1", &vec![5; times])]);
         told.unrouted = 7;
-        t.panel.traffic.push(edge, told, Vec::new());
+        t.panel.of::<Inbox>().push(edge, told, Vec::new());
     }
     metrics::pass(&t.panel).await.unwrap();
     let operator = t.operator().await;

@@ -2,7 +2,7 @@
 use crate::support::panel::{TestDatabase, step_down, step_up};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use skypanel::platform::db::Db;
+use skypanel::store::Db;
 
 /// Tables, their columns and indexes, one a line.
 async fn schema(db: &Db) -> Vec<String> {

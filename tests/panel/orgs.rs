@@ -5,14 +5,13 @@ use crate::support::{
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
+use skypanel::auth::session::SessionCache;
 use skypanel::{
     accounts::server::task as seen,
+    fault::Because,
     id::{OrgId, UserId},
-    platform::{
-        db::tables::{application, audit_event, membership, organization, user},
-        fault::Because,
-    },
     rights::Role,
+    store::tables::{application, audit_event, membership, organization, user},
 };
 use std::time::Duration;
 
@@ -45,7 +44,7 @@ async fn with_role(t: &TestPanel, role: &str) -> Person {
         ..Default::default()
     };
     t.panel.db.tx(async |tx| row.update(tx).await.because("giving a role")).await.unwrap();
-    t.panel.lately.forget_user(&person.user);
+    t.panel.of::<SessionCache>().forget_user(&person.user);
     person
 }
 
@@ -141,7 +140,7 @@ async fn nobody_can_be_locked_out_by_whoever_asks_for_a_second_factor() {
     assert_eq!((reply.status(), reply.fields()), (400, vec!["requires_two_factor"]));
     let row = user::ActiveModel { id: Set(ada.user.clone()), has_second_factor: Set(true), ..Default::default() };
     t.panel.db.tx(async |tx| row.update(tx).await.because("setting up a factor")).await.unwrap();
-    t.panel.lately.forget_user(&ada.user);
+    t.panel.of::<SessionCache>().forget_user(&ada.user);
     assert_eq!(ada.put(&org(&ada.org, ""), json!({ "requires_two_factor": true })).await.status(), 200);
     let kept = grace.get("/api/paas/applications").await;
     assert_eq!((kept.status(), kept.code()), (403, "TWO_FACTOR_REQUIRED"));
@@ -483,7 +482,7 @@ async fn a_suspended_organization_can_be_seen_and_not_changed() {
     let (ada, grace) = (t.member("acme", Role::Owner).await, t.member("acme", Role::Viewer).await);
     let row = organization::ActiveModel { id: Set(ada.org.clone()), suspended_at: Set(Some(t.panel.now())), ..Default::default() };
     t.panel.db.tx(async |tx| row.update(tx).await.because("suspending")).await.unwrap();
-    t.panel.lately.forget_org(&ada.org);
+    t.panel.of::<SessionCache>().forget_org(&ada.org);
     for path in ["", "/members", "/roles"] {
         assert_eq!(ada.get(&org(&ada.org, path)).await.status(), 200, "{path}");
     }

@@ -10,8 +10,8 @@ use serde_json::json;
 use skypanel::{
     accounts::model::factors::PasskeyChallenge,
     error::Error,
-    platform::db::tables::{passkey, session},
     rights::Role,
+    store::tables::{passkey, session},
 };
 use std::time::Duration;
 

@@ -7,10 +7,10 @@ use crate::support::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 use sha1::{Digest, Sha1};
-use skypanel::platform::{
-    db::tables::user,
+use skypanel::{
+    auth::session::{COOKIE, DEVICE},
     fault::Because,
-    session::{COOKIE, DEVICE},
+    store::tables::user,
 };
 use std::time::Duration;
 
@@ -196,7 +196,7 @@ async fn a_second_factor_is_asked_for_after_a_reset_as_before() {
     assert_eq!(wrong.status(), 401);
     assert!(browser.cookie(COOKIE).is_none());
     // The pending sign-in is this browser's own, and short.
-    let stolen = browser.cookie(skypanel::platform::session::PENDING).unwrap().to_string();
+    let stolen = browser.cookie(skypanel::auth::session::PENDING).unwrap().to_string();
     let elsewhere = t.stranger().with("cookie", &format!("skypanel_pending={stolen}"));
     assert_eq!(elsewhere.get("/sign-in/second-factor").await.status(), 401);
     t.clock.advance(Duration::from_secs(301));

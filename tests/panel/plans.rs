@@ -3,7 +3,8 @@
 use crate::support::panel::{App, TestPanel};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use serde_json::{Value, json};
-use skypanel::{platform::fault, platform::reports, reports::server::task, rights::Role};
+use skypanel::auth::session::SessionCache;
+use skypanel::{fault, reports::server::task, rights::Role, runtime::fault_reports};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tables that hold a handful of rows however many customers there are, and those that are cut to a length.
@@ -26,7 +27,7 @@ async fn many(t: &TestPanel, app: &App, count: usize, round: usize) {
         }
         let letter = |n: usize| char::from(b'a' + (n % 26) as u8);
         let doing = format!("testing {}{}{}", letter(round), letter(n / 26), letter(n));
-        reports::within(&t.panel, None, async { fault::internal(&doing, "on purpose") }).await;
+        fault_reports::within(&t.panel, None, async { fault::internal(&doing, "on purpose") }).await;
     }
     task::pass(&t.panel).await.unwrap();
 }
@@ -61,7 +62,7 @@ async fn a_list_of_fifty_takes_as_many_statements_as_one_of_five() {
             // operator, features) is asked for by the first of them.
             client.get(path).await;
             for who in [&operator, &app.owner] {
-                t.panel.lately.forget_user(&who.user);
+                t.panel.of::<SessionCache>().forget_user(&who.user);
             }
             t.heard.begin();
             let reply = client.get(path).await;
@@ -133,7 +134,7 @@ async fn one(t: &TestPanel, app: &App, operator: &crate::support::client::Person
             assert!(reply.status() < 500, "{method} {asked}: {}", reply.text());
         }
     }
-    t.panel.lately.forget_user(&app.owner.user);
+    t.panel.of::<SessionCache>().forget_user(&app.owner.user);
 }
 
 /// The lines of a statement's plan that read through a table which grows.

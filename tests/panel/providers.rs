@@ -7,12 +7,12 @@ use crate::support::{
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 use skypanel::{
-    platform::{
+    rights::Role,
+    runtime::{
         clock::{Clock, SystemClock},
         config::OidcConfig,
-        db::tables::{identity, user},
     },
-    rights::Role,
+    store::tables::{identity, user},
 };
 
 async fn started(change: impl FnOnce(&mut OidcConfig)) -> (TestPanel, OidcProvider) {

@@ -4,19 +4,18 @@ use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
 use serde_json::json;
 use skypanel::{
     error::Error,
-    platform::{
-        db::tables::{error_group, error_report},
-        fault, reports,
-    },
+    fault,
     reports::server::task::{KEPT, OF_A_KIND, pass},
     rights::Role,
+    runtime::fault_reports,
+    store::tables::{error_group, error_report},
 };
 use std::time::Duration;
 
 /// Fails in the panel `count` times, and answers with the references.
 async fn fail(t: &TestPanel, doing: &str, cause: &str, count: usize) -> Vec<String> {
     let work = async { (0..count).map(|n| fault::internal(doing, format!("{cause} {n}"))).collect::<Vec<_>>() };
-    let faults = reports::within(&t.panel, None, work).await;
+    let faults = fault_reports::within(&t.panel, None, work).await;
     let reference = |fault| if let Error::Internal(reference) = fault { reference } else { panic!("{fault}") };
     faults.into_iter().map(reference).collect()
 }

@@ -7,17 +7,16 @@ use crate::support::{
 use axum::{Json, Router, extract::Request};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use serde_json::{Value, json};
+use skypanel::edges::server::material::EdgeMaterial;
 use skypanel::{
-    deployments::server::routes,
+    deployments::server::task::routes,
     domains::server::material,
     edge::{Check, Policy, Sticky},
+    edges::server::material::{KeyPem, Material, Served},
+    fault::Because,
     id::DomainId,
-    platform::{
-        db::tables::domain,
-        fault::Because,
-        material::{KeyPem, Material, Served},
-    },
     rights::Role,
+    store::tables::domain,
     swarm::fake::Answer,
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -179,14 +178,14 @@ async fn plain_http_is_sent_to_https_where_there_is_a_certificate_or_as_the_owne
     assert_eq!(site.visit("/", &[]).await.status, 200, "there is no certificate");
     let apps = &site.t.panel.config.edge.apps_domain;
     let served = Served { name: format!("*.{apps}"), chain: "none".into(), key: KeyPem("none".into()), fingerprint: "x".into() };
-    site.t.panel.material.store(Arc::new(Material { certificates: vec![served], ..Material::default() }));
+    site.t.panel.of::<EdgeMaterial>().store(Arc::new(Material { certificates: vec![served], ..Material::default() }));
     routes::pass(&site.t.panel).await.unwrap();
     let got = site.visit("/a?b=c", &[]).await;
     let place = got.header("location");
     assert!(got.status == 308 && place.starts_with(&format!("https://{host}")) && place.ends_with("/a?b=c"), "{} {place}", got.status);
     site.submit("routing", "save_https", &[("https", "off")]).await;
     assert_eq!(site.visit("/", &[]).await.status, 200);
-    site.t.panel.material.store(Arc::default());
+    site.t.panel.of::<EdgeMaterial>().store(Arc::default());
     let hsts = json!({ "max_age_seconds": 63072000, "include_subdomains": true, "preload": true });
     site.patch(json!({ "https": "always", "hsts": hsts })).await;
     assert_eq!(site.visit("/", &[]).await.status, 308);

@@ -4,9 +4,10 @@ use crate::support::{
     panel::TestPanel,
 };
 use serde_json::json;
+use skypanel::auth::session::SessionCache;
 use skypanel::{
     accounts::server::task,
-    platform::session::{self, COOKIE, NewSession, Via},
+    auth::session::{self, COOKIE, NewSession, Via},
     rights::Role,
 };
 use std::time::Duration;
@@ -84,12 +85,12 @@ async fn when_a_session_was_last_seen_is_kept_to_five_minutes_without_a_request_
     };
     let at_first = seen().await;
     t.clock.advance(Duration::from_secs(240));
-    t.panel.lately.forget_user(&ada.user);
+    t.panel.of::<SessionCache>().forget_user(&ada.user);
     seen().await;
     task::pass(&t.panel).await.unwrap();
     assert_eq!(seen().await, at_first, "four minutes are no news");
     t.clock.advance(Duration::from_secs(61));
-    t.panel.lately.forget_user(&ada.user);
+    t.panel.of::<SessionCache>().forget_user(&ada.user);
     assert_eq!(seen().await, at_first);
     let now = t.panel.now();
     task::pass(&t.panel).await.unwrap();

@@ -4,13 +4,11 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QueryFilter};
 use skypanel::{
     deployments::{
         model::Phase,
-        server::{garbage, task as queue},
+        server::{task as queue, task::garbage},
     },
     id::{DeploymentId, Id},
-    platform::{
-        db::tables::{deployment, deployment_log},
-        hub::Changed,
-    },
+    runtime::changes::Changed,
+    store::tables::{deployment, deployment_log},
     swarm::{
         LABEL_DEPLOYMENT,
         fake::{Answer, BuildPlan},

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
-use skypanel::platform::db::tables::{audit_event, signing_key};
+use skypanel::store::tables::{audit_event, signing_key};
 use std::time::Duration;
 
 async fn refresh(t: &TestPanel, tokens: &Value) -> Reply {
@@ -104,7 +104,7 @@ async fn only_the_refresh_token_of_a_session_that_goes_on_refreshes() {
     let (ada, tokens) = t.an_account().await;
     let mut browser = t.browser();
     browser.sign_in(EMAIL, PASSWORD).await;
-    let cookie = browser.cookie(skypanel::platform::session::COOKIE).unwrap();
+    let cookie = browser.cookie(skypanel::auth::session::COOKIE).unwrap();
     for (token, why) in
         [(json!("x"), "a guess"), (json!(""), "nothing"), (tokens["access_token"].clone(), "an access token"), (json!(cookie), "a cookie")]
     {
@@ -129,7 +129,7 @@ async fn a_suspended_person_gets_no_further_tokens() {
 
 async fn suspend(t: &TestPanel) {
     use sea_orm::{ColumnTrait, QueryFilter, sea_query::Expr};
-    use skypanel::platform::{db::tables::user, fault::Because};
+    use skypanel::{fault::Because, store::tables::user};
     let row = user::Entity::update_many().col_expr(user::Column::SuspendedAt, Expr::value(t.panel.now()));
     let row = row.filter(user::Column::Email.eq(EMAIL));
     t.panel.db.tx(async |tx| row.exec(tx).await.because("suspending")).await.unwrap();

@@ -6,10 +6,8 @@ use super::{
 use serde_json::{Value, json};
 use skypanel::{
     accounts::server::service as accounts,
-    platform::{
-        mail::Template,
-        session::{COOKIE, DEVICE, VISIT},
-    },
+    auth::session::{COOKIE, DEVICE, VISIT},
+    outbox::Template,
 };
 use std::time::Duration;
 

@@ -8,7 +8,11 @@ use rustls::{
     sign::CertifiedKey,
 };
 use serde_json::{Value, json};
-use skypanel::platform::{config::Config, material::covers, panel::Panel};
+use skypanel::edges::server::material::EdgeMaterial;
+use skypanel::{
+    edges::server::material::covers,
+    runtime::{config::Config, panel::Panel},
+};
 use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
@@ -246,7 +250,7 @@ impl ResolvesServerCert for Material {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let host = hello.server_name()?.to_string();
         let challenge = hello.alpn().is_some_and(|mut all| all.any(|name| name == b"acme-tls/1"));
-        let material = self.0.material.load();
+        let material = self.0.of::<EdgeMaterial>().load();
         let (chain, key) = if challenge {
             let answer = material.handshakes.iter().find(|it| it.host == host)?;
             (answer.certificate.clone(), answer.key.0.clone())

@@ -12,11 +12,8 @@ use skypanel::{
     error::Result,
     id::{DeploymentId, Id},
     metrics::server::task as metrics,
-    platform::{
-        config::Config,
-        db::tables::{audit_event, deployment},
-        hub::Changed,
-    },
+    runtime::{changes::Changed, config::Config},
+    store::tables::{audit_event, deployment},
     swarm::LABEL_DEPLOYMENT,
 };
 use std::{
@@ -196,7 +193,7 @@ impl Try {
         let (mut crowd, left) = (Crowd::default(), AtomicU64::new(requests as u64));
         let visitor = async || {
             let mut mine = Crowd::default();
-            while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            while left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
                 let answer = self.ask(&client, cookie).await;
                 let failed = answer.status().is_server_error();
                 let got = if answer.text().await.unwrap() == CANARY { &mut mine.new } else { &mut mine.old };
@@ -284,7 +281,7 @@ impl Try {
     pub async fn goes_on_at(&mut self, heir: TestPanel) {
         skypanel::clusters::server::observe::pass(&heir.panel).await.unwrap();
         self.walk = Mutex::new(Some(heir.work()));
-        skypanel::deployments::server::routes::pass(&heir.panel).await.unwrap();
+        skypanel::deployments::server::task::routes::pass(&heir.panel).await.unwrap();
         self.heir = Some(heir);
         self.has_begun().await;
     }

@@ -5,16 +5,15 @@ use super::{
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QueryOrder};
 use serde_json::{Value, json};
+use skypanel::auth::session::SessionCache;
 use skypanel::{
-    accounts::server::{factors::codes, passwords},
+    accounts::server::{codes, passwords},
+    auth::session::{COOKIE, PENDING, VISIT},
+    fault::Because,
     id::OrgId,
-    platform::{
-        db::tables::{audit_event, organization, user},
-        fault::Because,
-        mail::Template,
-        session::{COOKIE, PENDING, VISIT},
-    },
+    outbox::Template,
     rights::Role,
+    store::tables::{audit_event, organization, user},
 };
 
 /// Everybody's password.
@@ -38,7 +37,7 @@ pub async fn change(t: &TestPanel, person: &Person, change: impl FnOnce(&mut use
     let mut row = user::ActiveModel { id: Set(person.user.clone()), ..Default::default() };
     change(&mut row);
     t.panel.db.tx(async |tx| row.update(tx).await.because("changing a person")).await.unwrap();
-    t.panel.lately.forget_user(&person.user);
+    t.panel.of::<SessionCache>().forget_user(&person.user);
 }
 
 /// Changes an organization's row.
@@ -46,7 +45,7 @@ pub async fn change_org(t: &TestPanel, id: &OrgId, change: impl FnOnce(&mut orga
     let mut row = organization::ActiveModel { id: Set(id.clone()), ..Default::default() };
     change(&mut row);
     t.panel.db.tx(async |tx| row.update(tx).await.because("changing an organization")).await.unwrap();
-    t.panel.lately.forget_org(id);
+    t.panel.of::<SessionCache>().forget_org(id);
 }
 
 /// A person's row.

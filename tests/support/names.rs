@@ -12,7 +12,8 @@ use hickory_resolver::proto::{
         rdata::{A, AAAA, CAA, CNAME, TXT},
     },
 };
-use skypanel::platform::panel::Panel;
+use skypanel::edges::server::material::EdgeMaterial;
+use skypanel::runtime::panel::Panel;
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
@@ -138,7 +139,7 @@ pub fn answer_visits(listener: TcpListener, panel: Arc<Panel>, wrong: bool) {
             return Ok("somebody else".into());
         }
         let host = headers["host"].to_str().unwrap().split(':').next().unwrap();
-        panel.material.load().answer(host, &token).map(str::to_string).ok_or(StatusCode::NOT_FOUND)
+        panel.of::<EdgeMaterial>().load().answer(host, &token).map(str::to_string).ok_or(StatusCode::NOT_FOUND)
     }
     let router = Router::new().route("/.well-known/acme-challenge/{token}", get(challenge)).with_state((panel, wrong));
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });

@@ -13,7 +13,7 @@ use ring::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use skypanel::{platform::config::OidcConfig, units::Timestamp};
+use skypanel::{runtime::config::OidcConfig, units::Timestamp};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -112,7 +112,7 @@ impl OidcProvider {
         let asked: HashMap<String, String> = url.query_pairs().into_owned().collect();
         assert_eq!((&*asked["response_type"], &*asked["client_id"], &*asked["code_challenge_method"]), ("code", "panel", "S256"));
         assert!(asked["scope"].split(' ').any(|scope| scope == "openid"));
-        let code = skypanel::platform::fresh::token();
+        let code = skypanel::store::random::token();
         let granted = Granted { nonce: asked["nonce"].clone(), challenge: asked["code_challenge"].clone(), claims };
         self.0.codes.lock().unwrap().insert(code.clone(), granted);
         (code, asked["state"].clone())

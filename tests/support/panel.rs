@@ -6,36 +6,41 @@ use axum::Router;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
+use skypanel::auth::session::SessionCache;
 use skypanel::{
     accounts::server::{service as accounts, task as sessions},
+    auth::{
+        access_tokens,
+        session::{self, NewSession, Via},
+    },
     clusters::server::{observe, service as clusters, task as provide},
     deployments::{
         model::{Deployment, Phase},
-        server::{converge, routes, task as queue},
+        server::{
+            task as queue,
+            task::{converge, routes},
+        },
     },
     doors,
     edge::{Edge, EdgeConfig, Listener, Target},
     error::Result,
+    fault::Because,
     id::{AppId, DeploymentId, Id, OrgId, ProviderId, UserId},
     mail::server::{bounces, task as post},
     metrics::server::task as metrics,
-    platform::{
-        bearer,
+    outbox::{self, Template},
+    rights::Role,
+    runtime::{
         clock::{Clock, HeldClock, SystemClock},
         config::Config,
-        db::{
-            Db,
-            tables::{self, application, deployment, organization, provider, user},
-        },
-        fault::Because,
-        fresh,
-        mail::{self, Template},
         panel::Panel,
-        secrets::Secrets,
-        session::{self, NewSession, Via},
         swarms::Swarms,
     },
-    rights::Role,
+    store::{
+        Db, random,
+        secrets::Secrets,
+        tables::{self, application, deployment, organization, provider, user},
+    },
     swarm::fake::Fake,
     units::{Bytes, MilliCpu},
 };
@@ -178,6 +183,7 @@ impl TestPanel {
             ..EdgeConfig::default()
         };
         let edge = Edge::start(edge).unwrap();
+        skypanel::audit::server::chain::attach(&db, &secrets);
         let panel = Panel::new(config, db, clock.clone(), secrets, Swarms::default(), Some(edge));
         clusters::found(&panel).await.unwrap();
         let router = doors::router(panel.clone(), doors::test_options());
@@ -205,7 +211,7 @@ impl TestPanel {
         if let Some(known) = known {
             return known.id;
         }
-        let id: OrgId = fresh::id();
+        let id: OrgId = random::id();
         let row = organization::ActiveModel {
             id: Set(id.clone()),
             name: Set(name.into()),
@@ -221,7 +227,7 @@ impl TestPanel {
 
     /// A new member of an organization, signed in.
     pub async fn member(&self, org: &str, role: Role) -> Person {
-        let (org, id): (OrgId, UserId) = (self.org(org).await, fresh::id());
+        let (org, id): (OrgId, UserId) = (self.org(org).await, random::id());
         let row = user::ActiveModel {
             id: Set(id.clone()),
             email: Set(format!("{}@example.com", id.suffix())),
@@ -244,7 +250,7 @@ impl TestPanel {
     /// What was put into the outbox: recipients and contents, the oldest first.
     pub async fn mails(&self) -> Vec<(String, Template)> {
         let rows = tables::mail::Entity::find().order_by_asc(tables::mail::Column::Id).all(self.panel.db.read()).await.unwrap();
-        rows.into_iter().map(|row| (row.recipient.clone(), mail::content(&self.panel, &row).unwrap())).collect()
+        rows.into_iter().map(|row| (row.recipient.clone(), outbox::content(&self.panel, &row).unwrap())).collect()
     }
 
     /// An operator of the platform, who owns an organization of her own.
@@ -252,7 +258,7 @@ impl TestPanel {
         let operator = self.member("operators", Role::Owner).await;
         let row = user::ActiveModel { id: Set(operator.user.clone()), is_operator: Set(true), ..Default::default() };
         self.panel.db.tx(async |tx| row.update(tx).await.because("making an operator")).await.unwrap();
-        self.panel.lately.forget_user(&operator.user);
+        self.panel.of::<SessionCache>().forget_user(&operator.user);
         operator
     }
 
@@ -266,7 +272,7 @@ impl TestPanel {
         };
         let (script, cookie) = (open(Via::Bearer).await, open(Via::Cookie).await);
         // Longer than those that are handed out: a test may step over hours.
-        let token = bearer::sign(&self.panel, &script.id, user, Duration::from_secs(12 * 3600)).await.unwrap();
+        let token = access_tokens::sign(&self.panel, &script.id, user, Duration::from_secs(12 * 3600)).await.unwrap();
         let script = self.stranger().with("authorization", &format!("Bearer {token}"));
         let browser = self
             .stranger()
@@ -289,7 +295,7 @@ impl TestPanel {
     /// An application whose body has some fields of the test's own.
     pub async fn app_with(&self, org: &str, fields: Value) -> App {
         let owner = self.member(org, Role::Owner).await;
-        let tail: String = fresh::suffix().chars().rev().take(8).collect();
+        let tail: String = random::suffix().chars().rev().take(8).collect();
         let mut body = json!({ "name": format!("web-{tail}x"), "source": { "image": { "reference": "shop:1" } }, "port": 8080 });
         for (key, value) in fields.as_object().unwrap() {
             body[key] = value.clone();

@@ -7,7 +7,7 @@ use serde_json::json;
 use skypanel::{
     deployments::model::{Deployment, Phase},
     id::DeploymentId,
-    platform::config::Config,
+    runtime::config::Config,
 };
 
 /// A Dockerfile whose image serves.

@@ -7,7 +7,6 @@ use super::{
 };
 use ipnet::IpNet;
 use std::{
-    collections::BTreeSet,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,

@@ -1,6 +1,6 @@
 //! How ids and moments stand in columns: ids as text, moments as milliseconds since 1970. A text that is no id of its kind is an
 //! error of the row.
-use crate::{for_every_id, id::*, units::Timestamp};
+use crate::{id::*, units::Timestamp};
 use sea_orm::{
     ColIdx, ColumnType, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value,
     sea_query::{ArrayType, Nullable, ValueType, ValueTypeErr},

@@ -3,10 +3,12 @@
 //! crate adds that shape, because Rust lets only the crate of a type do so.
 //!
 //! Architecture invariant: nothing here reads a clock, a file or the network.
+#[macro_use]
+pub mod id;
+
 #[cfg(feature = "store")]
 mod columns;
 pub mod error;
-pub mod id;
 #[cfg(feature = "pages")]
 mod pages;
 pub mod rights;

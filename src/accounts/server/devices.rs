@@ -1,15 +1,12 @@
 //! The browsers that an account knows, because somebody signed in with them before. One who attacks an account from many addresses slows
 //! down the browsers that it does not know, and never these.
 use crate::{
+    auth::session::DEVICE,
     error::Result,
+    fault::Because,
     id::UserId,
-    platform::{
-        ctx::Visitor,
-        db::{Tx, tables::device},
-        fault::Because,
-        fresh,
-        session::DEVICE,
-    },
+    store::{Tx, random, tables::device},
+    web::ctx::Visitor,
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
 
@@ -25,7 +22,7 @@ fn cookie(visitor: &Visitor) -> Option<String> {
 /// The hash of the visitor's device, where the account knows it.
 pub async fn known(visitor: &Visitor, user: &UserId) -> Result<Option<String>> {
     let Some(token) = cookie(visitor) else { return Ok(None) };
-    let id = (user.clone(), fresh::hash(&token));
+    let id = (user.clone(), random::hash(&token));
     let row = device::Entity::find_by_id(id).one(visitor.panel.db.read()).await.because("looking up a device")?;
     Ok(row.map(|row| row.token_hash))
 }
@@ -33,10 +30,10 @@ pub async fn known(visitor: &Visitor, user: &UserId) -> Result<Option<String>> {
 /// Makes the visitor's browser one that the account knows; answers with the cookie that it needs for that, where it has none.
 pub async fn remember(tx: &Tx, visitor: &Visitor, user: &UserId) -> Result<Option<String>> {
     let (has, now) = (cookie(visitor), visitor.panel.now());
-    let token = has.clone().unwrap_or_else(fresh::token);
+    let token = has.clone().unwrap_or_else(random::token);
     let row = device::ActiveModel {
         user_id: Set(user.clone()),
-        token_hash: Set(fresh::hash(&token)),
+        token_hash: Set(random::hash(&token)),
         created_at: Set(now),
         last_used_at: Set(now),
     };

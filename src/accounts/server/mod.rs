@@ -1,10 +1,14 @@
 //! Accounts on the server.
 pub mod api;
 mod breached;
+pub mod challenges;
+pub mod codes;
+pub mod cookies;
 pub mod devices;
-pub mod doors;
-pub mod factors;
+pub mod oidc;
 pub mod passwords;
+pub mod provider_routes;
+pub mod second_factor;
 pub mod service;
 pub mod task;
 pub mod tokens;

@@ -4,7 +4,8 @@ use super::breached;
 use crate::{
     accounts::model::Password,
     error::{Error, Result},
-    platform::{fault::Because, panel::Panel},
+    fault::Because,
+    runtime::panel::Panel,
 };
 use argon2::{
     Argon2,

@@ -1,27 +1,25 @@
 //! The loop that writes down when sessions were used, and removes what is over.
+use crate::auth::session::SessionCache;
 use crate::{
+    auth::session::Seen,
     error::Result,
+    fault::Because,
     id::SessionId,
-    platform::{
-        db::{
-            Tx,
-            tables::{account_token, attempt, device, membership, refresh_token, session, user},
-        },
-        fault::Because,
-        panel::Panel,
-        session::Seen,
-        tasks::Outcome,
+    runtime::{loops::Outcome, panel::Panel},
+    store::{
+        Tx,
+        tables::{account_token, attempt, device, membership, refresh_token, session, user},
     },
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// How long an account knows a browser that is not used: as long as browsers keep a cookie.
-const DEVICE_LIFE: Duration = Duration::from_secs(super::doors::DEVICE_LIFE);
+const DEVICE_LIFE: Duration = Duration::from_secs(crate::accounts::server::cookies::DEVICE_LIFE);
 
 /// Writes down what was seen, and removes sessions, tokens, counts and devices that are over.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
-    let seen = panel.lately.take_seen();
+    let seen = panel.of::<SessionCache>().take_seen();
     let removed = panel
         .db
         .tx(async |tx| {

@@ -2,13 +2,10 @@
 //! for a while. Wrong, expired, used and foreign ones all look alike.
 use crate::{
     error::{Error, Result, Thing},
+    fault::Because,
     id::UserId,
-    platform::{
-        db::{Tx, tables::account_token},
-        fault::Because,
-        fresh,
-        panel::Panel,
-    },
+    runtime::panel::Panel,
+    store::{Tx, random, tables::account_token},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Select, sea_query::Expr};
 use serde::{Serialize, de::DeserializeOwned};
@@ -50,9 +47,9 @@ impl Purpose {
 
 /// Makes a token of a person; `payload` says more exactly what it is good for.
 pub async fn issue(tx: &Tx, panel: &Panel, user: &UserId, purpose: Purpose, payload: &impl Serialize) -> Result<String> {
-    let (token, now) = (fresh::token(), panel.now());
+    let (token, now) = (random::token(), panel.now());
     let row = account_token::ActiveModel {
-        token_hash: Set(fresh::hash(&token)),
+        token_hash: Set(random::hash(&token)),
         user_id: Set(user.clone()),
         purpose: Set(purpose.name().into()),
         payload: Set(serde_json::to_string(payload).because("writing a token's payload")?),
@@ -65,7 +62,7 @@ pub async fn issue(tx: &Tx, panel: &Panel, user: &UserId, purpose: Purpose, payl
 }
 
 fn good(panel: &Panel, purpose: Purpose, token: &str) -> Select<account_token::Entity> {
-    account_token::Entity::find_by_id(fresh::hash(token))
+    account_token::Entity::find_by_id(random::hash(token))
         .filter(account_token::Column::Purpose.eq(purpose.name()))
         .filter(account_token::Column::UsedAt.is_null())
         .filter(account_token::Column::ExpiresAt.gt(panel.now()))

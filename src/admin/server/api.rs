@@ -6,13 +6,13 @@ use crate::{
             FeatureFlag, Impersonate, ImpersonationToken, Overview, SetFlag, SetOperator, SuspendOrganization, SuspendUser,
         },
         server::{
-            announcements::service as announcements, flags::service as flags, impersonation::service as impersonation,
-            organizations::service as organizations, overview, people::service as people,
+            overview,
+            service::{announcements, flags, impersonation, organizations, people},
         },
     },
     error::{Result, Thing},
     id::{AnnouncementId, OrgId, UserId},
-    platform::{
+    web::{
         api::{Answer, Asked, Done, Input, List, Refusal, Success, created, named, ok},
         ctx::Ctx,
     },

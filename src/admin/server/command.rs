@@ -1,11 +1,18 @@
 //! What the operator does on the machine itself: `skypanel admin …`.
 use crate::{
     accounts::model::Email,
-    admin::{model::Reason, server::people::service as people},
-    audit::server::verify::{self, Anchor, Said},
+    admin::{model::Reason, server::service::people},
+    audit::server::{
+        chain::Chain,
+        {
+            chain,
+            verify::{self, Anchor, Said},
+        },
+    },
     error::{Error, Result},
     id::OrgId,
-    platform::{clock::SystemClock, config::Config, db::Db, panel::Panel, secrets::Secrets, swarms::Swarms, trail::Chain},
+    runtime::{clock::SystemClock, config::Config, panel::Panel, swarms::Swarms},
+    store::{Db, secrets::Secrets},
 };
 use std::sync::Arc;
 
@@ -16,7 +23,9 @@ async fn open(config: Config) -> Result<Arc<Panel>> {
         return Err(Error::Unavailable(format!("There is no panel in {}: {} is missing.", config.data_dir.display(), key.display())));
     }
     let db = Db::connect(&config.database()).await?;
-    Ok(Panel::new(config, db, Arc::new(SystemClock), Secrets::open(&key)?, Swarms::default(), None))
+    let secrets = Secrets::open(&key)?;
+    chain::attach(&db, &secrets);
+    Ok(Panel::new(config, db, Arc::new(SystemClock), secrets, Swarms::default(), None))
 }
 
 /// Reads the audit trail and prints every row that is not as it was written; says whether all of them are.

@@ -1,9 +1,10 @@
 //! `skypanel admin doctor`: whether this machine is fit to serve, a line per question, and what to do where it is not. It changes nothing.
 //! Asking and judging are apart: what is found is judged by functions that tests can call.
 use crate::{
-    agent::{Asked, Iptables, Keeper, is_privileged},
+    agent::{Iptables, Keeper, is_privileged},
     error::{Error, Result},
-    platform::{config::Config, db::Db},
+    runtime::config::Config,
+    store::Db,
     swarm::{
         Node, Swarm, SwarmError,
         docker::{Endpoint, Engine, Gateway, Tls},
@@ -326,7 +327,7 @@ async fn walls(config: &Config, engine: &Engine) -> Check {
     if !is_privileged() {
         return Check::warn("walls", "They can’t be looked at by this user.", "Run this as root.");
     }
-    let (facts, is_known) = Asked::of(config).facts(engine).await;
+    let (facts, is_known) = config.walls_asked().facts(engine).await;
     let keeper = Keeper::new(Iptables);
     if !is_known {
         return match keeper.is_up().await {

@@ -3,12 +3,10 @@ use crate::{
     admin::model::Overview,
     agent::Standing,
     error::Result,
-    platform::{
-        ctx::Ctx,
-        db::tables::{application, deployment, mail, organization, user},
-        fault::Because,
-    },
+    fault::Because,
+    store::tables::{application, deployment, mail, organization, user},
     units::Timestamp,
+    web::ctx::Ctx,
 };
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 

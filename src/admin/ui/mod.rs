@@ -57,10 +57,10 @@ pub fn AdminOverview() -> impl IntoView {
 
 /// What happened lately, in a card.
 #[component]
-fn Lately(activity: Vec<Activity>) -> impl IntoView {
+fn SessionCache(activity: Vec<Activity>) -> impl IntoView {
     let none = activity.is_empty();
     view! {
-        <Card title="Lately" flush=!none>
+        <Card title="SessionCache" flush=!none>
             {if none { view! { <p class="text-muted">"Nothing yet."</p> }.into_any() } else { view! { <Lines lines=activity bare=true/> }.into_any() }}
         </Card>
     }

@@ -1,5 +1,5 @@
 //! One organization: who is in it, what runs in it, what happened lately, and suspending it.
-use super::{Lately, list::Standing};
+use super::{SessionCache, list::Standing};
 use crate::{
     admin::{
         fns::read_admin_organization,
@@ -51,7 +51,7 @@ pub fn AdminOrganizationPage() -> impl IntoView {
                 </Card>
                 <Members all=it.members/>
                 <Apps all=it.applications/>
-                <Lately activity=it.activity/>
+                <SessionCache activity=it.activity/>
                 {(!deleted).then(|| view! { <Deeds id=id suspended=suspended/> })}
             </Page>
         }

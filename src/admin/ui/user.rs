@@ -1,5 +1,5 @@
 //! One person: who she is, where she is a member, what can be done about her.
-use super::{Lately, list::Standing};
+use super::{SessionCache, list::Standing};
 use crate::{
     admin::{
         fns::read_user,
@@ -48,7 +48,7 @@ pub fn AdminUserPage() -> impl IntoView {
                     </KeyValue>
                 </Card>
                 <Memberships all=it.memberships.clone()/>
-                <Lately activity=it.activity.clone()/>
+                <SessionCache activity=it.activity.clone()/>
                 {(!suspended && !operator).then(|| view! { <Acting id=acting memberships=it.memberships/> })}
                 <Deeds id=id suspended=suspended operator=operator/>
             </Page>

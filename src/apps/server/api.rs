@@ -10,14 +10,14 @@ use crate::{
     },
     error::{Error, Fields, Result, Thing},
     id::AppId,
-    platform::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
-        conditional::{if_match, versioned},
-        ctx::Ctx,
-        sse,
-    },
     rights::Action,
     units::Timestamp,
+    web::{
+        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
+        ctx::Ctx,
+        etag::{if_match, versioned},
+        sse,
+    },
 };
 use axum::{
     Json,

@@ -3,14 +3,12 @@
 use crate::{
     apps::model::{EnvInput, EnvName, EnvVar, MAX_ENV},
     error::{Error, Result},
+    fault::Because,
     id::AppId,
-    platform::{
-        db::{
-            Tx, is_taken,
-            tables::{application, environment},
-        },
-        fault::Because,
-        panel::Panel,
+    runtime::panel::Panel,
+    store::{
+        Tx, is_taken,
+        tables::{application, environment},
     },
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};

@@ -11,9 +11,9 @@ use crate::{
     },
     error::{Error, FieldError, Fields, Result},
     git,
-    platform::ctx::Ctx,
     rights::Action,
     units::Bytes,
+    web::ctx::Ctx,
 };
 use std::{collections::BTreeMap, time::Duration};
 

@@ -5,9 +5,11 @@ use crate::{
     apps::server::view::{service_name, short},
     clusters::server::service as clusters,
     error::{Error, Result},
-    platform::{ctx::Ctx, db::tables::application, hub::Changed, hub::Hub, sse},
+    runtime::changes::{Changed, Hub},
+    store::tables::application,
     swarm::{LogLine, LogQuery, Stream as Channel, Swarm, SwarmError, Task, TaskState},
     units::Timestamp,
+    web::{ctx::Ctx, sse},
 };
 use axum::response::sse::Event;
 use futures::{Stream, StreamExt, future::join_all};

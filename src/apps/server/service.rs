@@ -14,21 +14,19 @@ use crate::{
     audit::server::service::record,
     clusters::server::service as clusters,
     error::{Error, Fields, Result},
+    fault::Because,
     id::{AppId, ClusterId, Id},
     orgs::server::service as orgs,
-    platform::{
+    rights::Action,
+    runtime::{changes::Changed, panel::Panel},
+    store::{
+        Tx, is_taken, random,
+        tables::{application, deployment},
+    },
+    web::{
         api::{Pagination, Paging, contains},
         ctx::{Ctx, Granted},
-        db::{
-            Tx, is_taken,
-            tables::{application, deployment},
-        },
-        fault::Because,
-        fresh,
-        hub::Changed,
-        panel::Panel,
     },
-    rights::Action,
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use serde_json::json;
@@ -110,7 +108,7 @@ pub async fn create(ctx: &Ctx, form: &CreateApplication) -> Result<Application> 
     let limits = clusters::place(&ctx.panel, &cluster.id).await?.limits;
     limits.allow_size(new.settings.limits.cpu_millis, new.settings.limits.memory_bytes)?;
     limits.allow_replicas(new.replicas.get())?;
-    let id: AppId = fresh::id();
+    let id: AppId = random::id();
     let variables = env::merge(&ctx.panel, &id, &[], new.env)?;
     let now = ctx.panel.now();
     let row = application::Model {

@@ -4,12 +4,10 @@ use crate::{
     apps::model::{AppStatus, Application, Replica, ReplicaCount, Settings, Wanted},
     clusters::server::service::providers_of,
     error::Result,
+    fault::Because,
     id::{AppId, ClusterId, DeploymentId, Id, ProviderId},
-    platform::{
-        db::tables::{application, deployment},
-        fault::Because,
-        panel::Panel,
-    },
+    runtime::panel::Panel,
+    store::tables::{application, deployment},
     swarm::{Task, TaskState},
     units::Timestamp,
 };

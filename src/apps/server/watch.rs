@@ -4,11 +4,8 @@ use crate::{
     apps::{model::AppState, server::service},
     error::Result,
     id::AppId,
-    platform::{
-        ctx::Ctx,
-        hub::{Changed, Hub},
-        sse,
-    },
+    runtime::changes::{Changed, Hub},
+    web::{ctx::Ctx, sse},
 };
 use axum::response::sse::Event;
 use futures::Stream;

@@ -2,11 +2,14 @@
 use crate::{
     audit::{
         model::{Activity, ActivityQuery, AuditStream, CreateStream, ExportFormat, UpdateStream, file_name},
-        server::{export, service, streams::service as streams},
+        server::{
+            export,
+            service::{self, streams},
+        },
     },
     error::{Error, Result, Thing},
     id::{OrgId, StreamId},
-    platform::{
+    web::{
         api::{Answer, Asked, Done, Input, Refusal, Success, created, named, ok},
         ctx::Ctx,
     },

@@ -5,8 +5,9 @@ use crate::{
         server::read,
     },
     error::Result,
+    fault::Because,
     id::OrgId,
-    platform::{fault::Because, panel::Panel},
+    runtime::panel::Panel,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt};

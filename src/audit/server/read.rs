@@ -2,15 +2,13 @@
 use crate::{
     audit::model::{Activity, ActivityPage, Actor, Filter, kind_of},
     error::Result,
+    fault::Because,
     id::{Id, OrgId, UserId},
-    platform::{
-        api::contains,
-        db::{
-            Db,
-            tables::audit_event::{self, Column},
-        },
-        fault::Because,
+    store::{
+        Db,
+        tables::audit_event::{self, Column},
     },
+    web::api::contains,
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 

@@ -2,15 +2,13 @@
 //! more memory for a million rows than for a thousand; the panel may run meanwhile.
 use super::service::next_chain;
 use crate::{
+    audit::server::chain::{self, Chain},
     error::Result,
+    fault::Because,
     id::{AuditId, OrgId},
-    platform::{
-        db::{
-            Db,
-            tables::{audit_event, audit_head},
-        },
-        fault::Because,
-        trail::{self, Chain},
+    store::{
+        Db,
+        tables::{audit_event, audit_head},
     },
 };
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -146,8 +144,8 @@ pub async fn verify(db: &Db, chain: &Chain, only: Option<&OrgId>, anchors: &[Anc
         }
     }
     // The platform's own chain begins with the first of any.
-    if seen && head(db, &trail::platform()).await?.is_none() {
-        reader.broken(&trail::platform(), None, None, Wrong::Gone);
+    if seen && head(db, &chain::platform()).await?.is_none() {
+        reader.broken(&chain::platform(), None, None, Wrong::Gone);
     }
     Ok(reader.count)
 }
@@ -189,7 +187,7 @@ impl Reader<'_> {
             for row in &rows {
                 self.row(org, &mut last, row);
             }
-            if *org == trail::platform() {
+            if *org == chain::platform() {
                 self.begun(&rows).await?;
             }
             (last.at, last.id) = newest;
@@ -226,7 +224,7 @@ impl Reader<'_> {
 
     /// Chains that were begun are still there.
     async fn begun(&mut self, rows: &[audit_event::Model]) -> Result<()> {
-        let named: Vec<OrgId> = rows.iter().filter(|row| row.event == trail::BEGUN).filter_map(|row| row.target.parse().ok()).collect();
+        let named: Vec<OrgId> = rows.iter().filter(|row| row.event == chain::BEGUN).filter_map(|row| row.target.parse().ok()).collect();
         if named.is_empty() {
             return Ok(());
         }

@@ -2,14 +2,14 @@
 //! missed.
 use crate::{
     error::Result,
+    fault::Because,
     id::{AppId, ProviderId},
-    platform::{
-        db::tables::provider,
-        fault::Because,
-        hub::Changed,
+    runtime::{
+        changes::Changed,
+        loops::Outcome,
         panel::{Observation, Panel, SwarmView},
-        tasks::Outcome,
     },
+    store::tables::provider,
     swarm::{Event, LABEL_APP, Swarm, Task},
 };
 use futures::StreamExt;

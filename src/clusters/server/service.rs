@@ -1,16 +1,13 @@
 //! Where an organization's things run: the registry of providers, the shared plan, and the ledger of subnets.
 use crate::{
     error::{Error, Result, Thing},
+    fault::Because,
     id::{ClusterId, Id, OrgId, PlanId, ProviderId},
     plans::model::PlanLimits,
-    platform::{
-        db::{
-            Db, Tx, is_taken,
-            tables::{cluster, plan, provider, subnet},
-        },
-        fault::Because,
-        fresh,
-        panel::Panel,
+    runtime::panel::Panel,
+    store::{
+        Db, Tx, is_taken, random,
+        tables::{cluster, plan, provider, subnet},
     },
     swarm::{LABEL_ORG, NetworkSpec, OURS, Swarm},
 };
@@ -44,8 +41,12 @@ pub async fn found(panel: &Panel) -> Result<()> {
         .tx(async |tx| {
             if plan.is_none() {
                 let limits = serde_json::to_string(&PlanLimits::SHARED).because("writing a plan")?;
-                let row =
-                    plan::ActiveModel { id: Set(fresh::id()), name: Set(SHARED.into()), limits: Set(limits), created_at: Set(panel.now()) };
+                let row = plan::ActiveModel {
+                    id: Set(random::id()),
+                    name: Set(SHARED.into()),
+                    limits: Set(limits),
+                    created_at: Set(panel.now()),
+                };
                 plan::Entity::insert(row).exec_without_returning(tx).await.because("making the shared plan")?;
             }
             match known {
@@ -62,7 +63,7 @@ pub async fn found(panel: &Panel) -> Result<()> {
                 }
                 None => {
                     let row = provider::ActiveModel {
-                        id: Set(fresh::id()),
+                        id: Set(random::id()),
                         name: Set(FIRST.into()),
                         region: Set(swarm.region.clone()),
                         endpoint: Set(swarm.endpoint.clone()),
@@ -135,7 +136,7 @@ async fn pick(tx: &Tx, region: Option<&str>) -> Result<provider::Model> {
 
 async fn insert(tx: &Tx, panel: &Panel, org: &OrgId, provider: &provider::Model, plan: PlanId) -> Result<cluster::Model> {
     let row = cluster::ActiveModel {
-        id: Set(fresh::id()),
+        id: Set(random::id()),
         organization_id: Set(org.clone()),
         provider_id: Set(provider.id.clone()),
         plan_id: Set(plan),

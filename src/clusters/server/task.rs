@@ -2,12 +2,9 @@
 use crate::{
     clusters::server::service,
     error::Result,
-    platform::{
-        db::tables::{cluster, organization},
-        fault::Because,
-        panel::Panel,
-        tasks::Outcome,
-    },
+    fault::Because,
+    runtime::{loops::Outcome, panel::Panel},
+    store::tables::{cluster, organization},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Query};
 use std::sync::Arc;

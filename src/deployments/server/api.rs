@@ -2,16 +2,19 @@
 use crate::{
     deployments::{
         model::{DeployRequest, Deployment, LogLine, Rollout, RolloutInput},
-        server::{canary::service as canaries, service, watch},
+        server::{
+            service::{self, canary as canaries},
+            watch,
+        },
     },
     error::{Error, Thing},
     id::{AppId, DeploymentId},
-    platform::{
+    rights::Action,
+    web::{
         api::{Answer, Asked, Input, List, Paging, Refusal, Success, accepted, named, ok, waiting},
         ctx::Ctx,
         sse,
     },
-    rights::Action,
 };
 use axum::{
     Json,

@@ -4,7 +4,7 @@ use crate::{
     apps::server::view::{short, words},
     deployments::{
         model::{Dossier, TaskLine, TaskReport},
-        server::{drive::Drive, log::plain},
+        server::task::{drive::Drive, log::plain},
     },
     swarm::{LogQuery, Task},
     units::Timestamp,

@@ -8,10 +8,8 @@ use crate::{
     clusters::server::service::network_name,
     error::Result,
     id::DeploymentId,
-    platform::{
-        db::tables::{application, release},
-        panel::Panel,
-    },
+    runtime::panel::Panel,
+    store::tables::{application, release},
     swarm::{LABEL_APP, LABEL_DEPLOYMENT, LABEL_ORG, LABEL_RELEASE, Labels, OURS, RegistryAuth, ServiceSpec},
 };
 
@@ -63,7 +61,7 @@ fn labels(app: &application::Model, release: &release::Model, id: &DeploymentId)
 
 /// The credential of the registry, where one is configured.
 pub fn registry(panel: &Panel) -> Result<Option<RegistryAuth>> {
-    use crate::platform::fault::Because;
+    use crate::fault::Because;
     let Some(registry) = &panel.config.registry else { return Ok(None) };
     let Some(username) = registry.username.clone() else { return Ok(None) };
     let password = match &registry.password_file {

@@ -2,15 +2,13 @@
 use crate::{
     deployments::{
         model::{Deployment, Dossier, Failure, Kind, Phase, PhaseTime, Strategy},
-        server::canary::view as canaries,
+        server::canary_view as canaries,
     },
     error::Result,
+    fault::Because,
     id::{DeploymentId, ReleaseId},
-    platform::{
-        db::tables::{application, deployment, deployment_phase, release},
-        fault::Because,
-        panel::Panel,
-    },
+    runtime::panel::Panel,
+    store::tables::{application, deployment, deployment_phase, release},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::HashMap;

@@ -4,11 +4,8 @@ use crate::{
     deployments::{model::Deployment, server::service},
     error::Result,
     id::DeploymentId,
-    platform::{
-        ctx::Ctx,
-        hub::{Changed, Hub},
-        sse,
-    },
+    runtime::changes::{Changed, Hub},
+    web::{ctx::Ctx, sse},
 };
 use axum::response::sse::Event;
 use futures::Stream;

@@ -6,7 +6,7 @@ use crate::{
     },
     error::{Result, Thing},
     id::DomainId,
-    platform::{
+    web::{
         api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, accepted, created, named, ok},
         ctx::Ctx,
     },

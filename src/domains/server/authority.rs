@@ -1,9 +1,9 @@
 //! The certificate authority (RFC 8555): our account there, whose key is sealed, and what its refusals mean to a customer. The way to it is
 //! our own, so that its `Retry-After` is heard and a root of the operator's choice is trusted.
 use crate::{
-    domains::{model::Method, server::account},
+    domains::{model::Method, server::task::account},
     error::{Error, Result},
-    platform::{config::AcmeConfig, panel::Panel},
+    runtime::{config::AcmeConfig, panel::Panel},
 };
 use axum::body::{Body, to_bytes};
 use instant_acme::{Account, BodyWrapper, BytesResponse, ChallengeType, HttpClient, NewAccount, Problem};

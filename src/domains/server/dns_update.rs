@@ -1,6 +1,6 @@
 //! Writing answers to DNS challenges: one small trait at the world's edge, and the standard way for it, signed updates (RFC 2136 with TSIG,
 //! RFC 8945), which BIND, Knot, PowerDNS and others take. What other providers need is another implementation.
-use crate::platform::config::AcmeDnsConfig;
+use crate::runtime::config::AcmeDnsConfig;
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hickory_resolver::proto::{

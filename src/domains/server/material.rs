@@ -1,15 +1,14 @@
 //! What the edge gets: proven hosts and where they lead, certificates, answers to open challenges. Read wholly each time and put into the
 //! panel, where whoever tells the edge finds it.
+use crate::edges::server::material::EdgeMaterial;
 use crate::{
     domains::{model::CertificateState, server::reach},
+    edges::server::material::{Answer, Handshake, Host, KeyPem, Material, Served},
     error::Result,
+    fault::Because,
     id::{AppId, CertificateId, DomainId},
-    platform::{
-        db::tables::{application, certificate, domain},
-        fault::Because,
-        material::{Answer, Handshake, Host, KeyPem, Material, Served},
-        panel::Panel,
-    },
+    runtime::panel::Panel,
+    store::tables::{application, certificate, domain},
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Query};
 use serde::{Deserialize, Serialize};
@@ -72,7 +71,7 @@ pub async fn material(panel: &Panel) -> Result<Material> {
         .add(certificate::Column::Challenges.is_not_null())
         .add(certificate::Column::DomainId.is_null());
     let rows = certificate::Entity::find().filter(useful).order_by_asc(certificate::Column::Name).all(db).await;
-    let before = panel.material.load();
+    let before = panel.of::<EdgeMaterial>().load();
     for row in rows.because("looking up certificates")? {
         if row.domain_id.as_ref().is_some_and(|id| !known.contains(id)) {
             continue;
@@ -111,10 +110,10 @@ fn served(panel: &Panel, before: &Material, row: certificate::Model) -> Result<O
 /// Reads it and, where it changed, puts it into the panel and wakes whoever tells the edge. Says whether it did.
 pub async fn publish(panel: &Panel) -> Result<bool> {
     let now = material(panel).await?;
-    if **panel.material.load() == now {
+    if **panel.of::<EdgeMaterial>().load() == now {
         return Ok(false);
     }
-    panel.material.store(Arc::new(now));
+    panel.of::<EdgeMaterial>().store(Arc::new(now));
     panel.wake.routes.notify_one();
     Ok(true)
 }

@@ -1,15 +1,11 @@
 //! Domains on the server: claims and their proof ([`verify`]), what is looked at beforehand ([`preflight`]), the way of a certificate
 //! ([`certify`]) through the authority ([`authority`]), of the platform's names, too ([`own`]), and what the edge gets of it all ([`material`]).
-pub mod account;
 pub mod api;
 pub mod authority;
-pub mod certify;
 pub mod dns_update;
 pub mod life;
-pub mod looks;
 pub mod material;
 pub mod names;
-pub mod own;
 pub mod pem;
 pub mod preflight;
 pub mod reach;
@@ -18,6 +14,5 @@ pub mod resolve;
 pub mod service;
 pub mod task;
 pub mod trust;
-pub mod verify;
 pub mod view;
 pub mod warn;

@@ -1,7 +1,7 @@
 //! Which names may be claimed: none of the platform's own, none that many own together, none that never leads anywhere.
 use crate::{
     domains::model::{DomainName, Method},
-    platform::config::Config,
+    runtime::config::Config,
 };
 
 /// Names that only mean something on one machine or in one house (RFC 6761, RFC 6762, RFC 7686, RFC 8375, RFC 9476).

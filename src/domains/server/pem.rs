@@ -1,8 +1,9 @@
 //! Certificates and keys in PEM: what an authority sent, what a customer uploads, and what is made here for an order.
 use crate::{
     domains::model::DomainName,
+    edges::server::material::covers,
     error::{Fields, Result},
-    platform::{fault::Because, material::covers},
+    fault::Because,
     units::Timestamp,
 };
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair};

@@ -12,10 +12,8 @@ use crate::{
     },
     error::Result,
     id::Id,
-    platform::{
-        config::Config,
-        db::tables::{certificate, domain},
-    },
+    runtime::config::Config,
+    store::tables::{certificate, domain},
 };
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 

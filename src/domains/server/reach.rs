@@ -1,10 +1,6 @@
 //! A visit from outside: an own request over plain HTTP to each address that a domain leads to, for an answer that only our edges know.
 //! An address is judged before it is spoken to: a domain must not be a way into the panel's own network.
-use crate::{
-    domains::model::DomainName,
-    git::AddressPolicy,
-    platform::{config::Config, fresh},
-};
+use crate::{domains::model::DomainName, git::AddressPolicy, runtime::config::Config, store::random};
 use std::{
     net::{IpAddr, SocketAddr},
     time::Duration,
@@ -45,7 +41,7 @@ impl Visit {
 
 /// The name of the probe's answer, and the answer: told from the claim's token, so that edges know it as long as the claim exists.
 pub fn probe(token: &str) -> (String, String) {
-    let hash = fresh::hash(&format!("probe {token}"));
+    let hash = random::hash(&format!("probe {token}"));
     (format!("skypanel-{}", &hash[..32]), hash[32..].to_string())
 }
 

@@ -4,7 +4,8 @@ use crate::{
         model::{DomainName, Method, Purpose, Record},
         server::names,
     },
-    platform::{config::Config, db::tables::domain, fresh},
+    runtime::config::Config,
+    store::{random, tables::domain},
 };
 use std::net::IpAddr;
 
@@ -47,7 +48,7 @@ pub fn target(config: &Config, app_host: &str) -> String {
 /// Where in the platform's zone an organization's challenges are answered for a name and for the wildcard below it: both ask under one name,
 /// which can be an alias for one other only.
 pub fn label(row: &domain::Model, name: &DomainName) -> String {
-    fresh::hash(&format!("{} {}", row.organization_id, name.base())).chars().take(32).collect()
+    random::hash(&format!("{} {}", row.organization_id, name.base())).chars().take(32).collect()
 }
 
 /// Where the DNS challenge of a name is answered: in the platform's zone. A name of that zone itself is answered in its place.

@@ -1,9 +1,6 @@
 //! Questions to the DNS, without a cache: what somebody has just changed is what counts. “There is none” and “no answer” are told apart,
 //! because only the first says something about the domain.
-use crate::{
-    error::Result,
-    platform::{config::Config, fault::Because},
-};
+use crate::{error::Result, fault::Because, runtime::config::Config};
 use hickory_resolver::{
     Resolver, TokioResolver,
     config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig},

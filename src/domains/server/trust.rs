@@ -1,6 +1,6 @@
 //! Whether browsers trust a certificate: its chain must end at a root that they know. An authority can lose that trust, or give an
 //! intermediate up, while its certificates are in force; who serves them then is the last to hear of it.
-use crate::{domains::server::pem, platform::config::Config, units::Timestamp};
+use crate::{domains::server::pem, runtime::config::Config, units::Timestamp};
 use rustls::{
     CertificateError, RootCertStore,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},

@@ -5,12 +5,10 @@ use crate::{
         server::{life, names, records},
     },
     error::Result,
+    fault::Because,
     id::{AppId, DomainId},
-    platform::{
-        db::tables::{application, certificate, domain},
-        fault::Because,
-        panel::Panel,
-    },
+    runtime::panel::Panel,
+    store::tables::{application, certificate, domain},
     units::Timestamp,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};

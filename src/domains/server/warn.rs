@@ -1,16 +1,14 @@
 //! Mail to an organization's owners about what goes wrong with a domain while nobody looks at the panel.
 use crate::{
     error::Result,
-    platform::{
-        db::{
-            Tx,
-            tables::{domain, membership, user},
-        },
-        fault::Because,
-        mail::{self, Mail, Template},
-        panel::Panel,
-    },
+    fault::Because,
+    outbox::{self, Mail, Template},
     rights::Role,
+    runtime::panel::Panel,
+    store::{
+        Tx,
+        tables::{domain, membership, user},
+    },
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Query};
 
@@ -33,7 +31,7 @@ pub async fn owners(tx: &Tx, panel: &Panel, row: &domain::Model, words: &str) ->
             words: words.into(),
             link: format!("{}/domains/{}", panel.config.public_url(), row.id),
         };
-        mail::queue(tx, panel, Mail { to: person.email, org: Some(row.organization_id.clone()), template }).await?;
+        outbox::queue(tx, panel, Mail { to: person.email, org: Some(row.organization_id.clone()), template }).await?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{
     },
     error::{Error, Result, Thing},
     id::EdgeId,
-    platform::{
+    web::{
         api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
         ctx::{Ctx, Visitor},
         http::bearer_of,

@@ -1,7 +1,8 @@
 //! The server's half.
 pub mod api;
-pub mod doors;
+pub mod distribution;
+pub mod material;
+pub mod once;
 pub mod service;
 pub mod stream;
 pub mod task;
-pub mod versions;

@@ -1,14 +1,13 @@
 //! The stream that an edge listens to: what is live when it comes, and every change from then on, a line each. It never holds more than
 //! one look's worth of lines: an edge that reads slowly gets several changes at once, or everything anew.
 use super::service;
+use crate::edges::server::distribution::EdgeDistribution;
 use crate::{
     edge::remote::{End, HEARTBEAT, Word},
+    edges::server::distribution::{Listener, Live, line},
     error::Result,
-    platform::{
-        db::tables::edge,
-        fleet::{Listener, Live, line},
-        panel::Panel,
-    },
+    runtime::panel::Panel,
+    store::tables::edge,
 };
 use axum::{
     body::Body,
@@ -42,9 +41,9 @@ struct Following {
 
 /// Opens an edge's stream.
 pub fn open(panel: &Arc<Panel>, edge: &edge::Model, has: Has) -> Response {
-    let mut live = panel.fleet.listen();
-    let listener = panel.fleet.open(&edge.id.to_string(), &edge.token_hash);
-    panel.fleet.heard_of(has.version);
+    let mut live = panel.of::<EdgeDistribution>().listen();
+    let listener = panel.of::<EdgeDistribution>().open(&edge.id.to_string(), &edge.token_hash);
+    panel.of::<EdgeDistribution>().heard_of(has.version);
     let now = live.borrow_and_update().clone();
     if has.version > now.version || now.version == 0 {
         // Another panel told it more, or this one has not looked yet.
@@ -106,9 +105,9 @@ impl Following {
 
 /// Ends the streams of edges whose tokens are good no longer. Says how many.
 pub async fn sweep(panel: &Panel) -> Result<usize> {
-    let open = panel.fleet.listeners();
+    let open = panel.of::<EdgeDistribution>().listeners();
     let good = service::still_good(panel, &open).await?;
     let over: Vec<_> = open.iter().filter(|(edge, _)| !good.contains(edge)).collect();
-    over.iter().for_each(|(edge, _)| panel.fleet.cut(edge));
+    over.iter().for_each(|(edge, _)| panel.of::<EdgeDistribution>().cut(edge));
     Ok(over.len())
 }

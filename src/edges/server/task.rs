@@ -1,20 +1,22 @@
 //! While edges listen here, this looks every second at what other panels did: whether a token was revoked or replaced, and whether there
 //! are newer routes than this panel's. Nobody listening is nothing to do.
-use super::{stream, versions::service as versions};
+use super::stream;
+use crate::edges::server::distribution::EdgeDistribution;
+use crate::edges::server::service::versions;
 use crate::{
     error::Result,
-    platform::{panel::Panel, tasks::Outcome},
+    runtime::{loops::Outcome, panel::Panel},
 };
 use std::sync::Arc;
 
 /// One look.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
-    if panel.fleet.streams() == 0 {
+    if panel.of::<EdgeDistribution>().streams() == 0 {
         return Ok(None);
     }
     let cut = stream::sweep(panel).await?;
     let (version, digest) = versions::newest(panel).await?;
-    let live = panel.fleet.live();
+    let live = panel.of::<EdgeDistribution>().live();
     if version > live.version && digest != live.digest {
         // Another panel saw something that this one has not seen yet.
         panel.wake.observe.notify_one();

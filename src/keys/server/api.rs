@@ -5,10 +5,10 @@ use crate::{
         model::{ApiKey, CreateApiKey, NewApiKey, RotateApiKey, UpdateApiKey},
         server::service,
     },
-    platform::{
+    web::{
         api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
-        conditional::{if_match, versioned},
         ctx::Ctx,
+        etag::{if_match, versioned},
     },
 };
 use axum::{Json, extract::Path, http::HeaderMap, response::Response};

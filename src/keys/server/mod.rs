@@ -1,4 +1,4 @@
 //! Keys on the server.
 pub mod api;
-pub mod doors;
+pub mod once;
 pub mod service;

@@ -1,22 +1,23 @@
 //! What people do with their keys: make, look, change, rotate, revoke. All of it in person: a key makes no key. Who looks after an
 //! organization's members sees and revokes the keys of all of them.
+use crate::auth::session::SessionCache;
 use crate::{
     audit::server::service::record,
+    auth::api_keys,
     error::{Error, Result, Thing},
+    fault::Because,
     id::{ApiKeyId, UserId},
     keys::model::{ApiKey, CreateApiKey, KeyOwner, KeyPage, MOST, NewApiKey, RotateApiKey, UpdateApiKey, Wanted},
-    platform::{
+    rights::{Action, Permissions},
+    store::{
+        Tx, random,
+        tables::{api_key, api_key_secret, user},
+    },
+    units::Timestamp,
+    web::{
         api::{Pagination, Paging},
         ctx::Ctx,
-        db::{
-            Tx,
-            tables::{api_key, api_key_secret, user},
-        },
-        fault::Because,
-        fresh, keys,
     },
-    rights::{Action, Permissions},
-    units::Timestamp,
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -115,7 +116,7 @@ fn shown(row: api_key::Model, owners: &HashMap<UserId, String>, old: &HashMap<Ap
     Ok(ApiKey {
         old_secret_until: old.get(&row.id).copied().flatten(),
         name: row.name,
-        hint: format!("{}…{}", keys::PREFIX, row.hint),
+        hint: format!("{}…{}", api_keys::PREFIX, row.hint),
         permissions: scope(&row.scope)?,
         user: KeyOwner { name: owners.get(&row.user_id).cloned().unwrap_or_default(), id: row.user_id },
         created_at: row.created_at,
@@ -137,7 +138,7 @@ fn scope_text(scope: Permissions) -> Result<String> {
 }
 
 async fn insert_secret(tx: &Tx, key: &ApiKeyId, secret: &str) -> Result<()> {
-    let row = api_key_secret::ActiveModel { token_hash: Set(fresh::hash(secret)), key_id: Set(key.clone()), expires_at: Set(None) };
+    let row = api_key_secret::ActiveModel { token_hash: Set(random::hash(secret)), key_id: Set(key.clone()), expires_at: Set(None) };
     api_key_secret::Entity::insert(row).exec_without_returning(tx).await.because("storing a secret").map(|_| ())
 }
 
@@ -146,13 +147,13 @@ pub async fn create(ctx: &Ctx, form: &CreateApiKey) -> Result<NewApiKey> {
     may_make(ctx)?;
     let now = ctx.panel.now();
     let Wanted { name, permissions, expires_at } = form.parse(mine(ctx), now)?;
-    let (secret, id): (String, ApiKeyId) = (keys::secret(), fresh::id());
+    let (secret, id): (String, ApiKeyId) = (api_keys::secret(), random::id());
     let row = api_key::Model {
         id: id.clone(),
         organization_id: ctx.who.org.clone(),
         user_id: ctx.who.user.clone(),
         name,
-        hint: keys::hint(&secret),
+        hint: api_keys::hint(&secret),
         scope: scope_text(permissions)?,
         version: 1,
         created_at: now,
@@ -201,7 +202,7 @@ pub async fn update(ctx: &Ctx, id: &ApiKeyId, form: &UpdateApiKey, version: Opti
             record(tx, ctx, "api_key.changed", id, json!({ "before": was(&is), "after": was(&to) })).await
         })
         .await?;
-    ctx.panel.lately.forget_key(id);
+    ctx.panel.of::<SessionCache>().forget_key(id);
     get(ctx, id).await
 }
 
@@ -214,10 +215,10 @@ pub async fn rotate(ctx: &Ctx, id: &ApiKeyId, form: &RotateApiKey) -> Result<New
     if row.expires_at.is_some_and(|at| at <= now) {
         return Err(Error::Conflict("This key has ended. Give it a later end first, or make a new one.".into()));
     }
-    let secret = keys::secret();
+    let secret = api_keys::secret();
     let key = api_key::ActiveModel {
         id: Set(id.clone()),
-        hint: Set(keys::hint(&secret)),
+        hint: Set(api_keys::hint(&secret)),
         rotated_at: Set(Some(now)),
         version: Set(row.version + 1),
         ..Default::default()
@@ -236,7 +237,7 @@ pub async fn rotate(ctx: &Ctx, id: &ApiKeyId, form: &RotateApiKey) -> Result<New
             record(tx, ctx, "api_key.rotated", id, json!({ "grace_hours": form.grace_hours })).await
         })
         .await?;
-    ctx.panel.lately.forget_key(id);
+    ctx.panel.of::<SessionCache>().forget_key(id);
     Ok(NewApiKey { key: get(ctx, id).await?, secret })
 }
 
@@ -250,6 +251,6 @@ pub async fn revoke(ctx: &Ctx, id: &ApiKeyId) -> Result<()> {
         record(tx, ctx, "api_key.revoked", id, json!({ "name": row.name, "of": row.user_id })).await
     });
     ended.await?;
-    ctx.panel.lately.forget_key(id);
+    ctx.panel.of::<SessionCache>().forget_key(id);
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::{
             service,
         },
     },
-    platform::{
+    web::{
         api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, accepted, created, ok},
         ctx::{Ctx, Visitor},
     },

@@ -2,12 +2,13 @@
 //! is not (too large, no report, a return address that is not ours) goes into `rejected/` beside `new/`, so that nothing is read for ever.
 use crate::{
     error::Result,
+    fault::Because,
     mail::server::{
         dsn::{self, Report},
         letter::of_return_path,
         service::{self, Feedback, Told},
     },
-    platform::{fault::Because, panel::Panel, tasks::Outcome},
+    runtime::{loops::Outcome, panel::Panel},
 };
 use sha2::{Digest, Sha256};
 use std::{

@@ -6,7 +6,8 @@ use crate::{
         letter::of_message_id,
         service::{Feedback, Told, feedback},
     },
-    platform::{fresh, panel::Panel},
+    runtime::panel::Panel,
+    store::random,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,7 @@ pub struct HookResult {
 
 /// Refuses whoever does not know the secret; there is no webhook where none is set.
 pub fn admit(panel: &Panel, given: Option<&str>) -> Result<()> {
-    let secret = panel.config.mail.webhook_secret().map_err(|why| crate::platform::fault::internal("reading the webhook's secret", why))?;
+    let secret = panel.config.mail.webhook_secret().map_err(|why| crate::fault::internal("reading the webhook's secret", why))?;
     let secret = secret.ok_or(Error::NotFound(Thing::Page))?;
     // Both go through a keyed hash: the comparison takes as long whatever was given.
     let tag = |text: &str| Hmac::<Sha256>::new_from_slice(&fresh_key()).ok().map(|mac| mac.chain_update(text.as_bytes()));
@@ -78,7 +79,7 @@ pub fn admit(panel: &Panel, given: Option<&str>) -> Result<()> {
 
 fn fresh_key() -> [u8; 32] {
     static KEY: std::sync::OnceLock<[u8; 32]> = std::sync::OnceLock::new();
-    *KEY.get_or_init(fresh::bytes::<32>)
+    *KEY.get_or_init(random::bytes::<32>)
 }
 
 fn refused() -> Error {

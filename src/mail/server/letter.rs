@@ -2,14 +2,15 @@
 //! was opened. The `Message-ID` is made from the message's own id, so that a server that gets it twice can see that it is one.
 use crate::{
     error::Result,
+    fault::Because,
     id::{Id, MailId},
-    mail::server::render::{Trace, render},
-    platform::{
-        db::tables::mail,
-        fault::Because,
-        mail::{Letter, content, line},
-        panel::Panel,
+    mail::server::{
+        render::{Trace, render},
+        smtp::Letter,
     },
+    outbox::{content, line},
+    runtime::panel::Panel,
+    store::tables::mail,
     units::Timestamp,
 };
 use lettre::{

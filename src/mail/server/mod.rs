@@ -2,11 +2,12 @@
 //! [`dsn`], [`hook`]) and is opened ([`doors`]), and what the operator does ([`service`]).
 pub mod api;
 pub mod bounces;
-pub mod doors;
 pub mod dsn;
 pub mod hook;
 pub mod letter;
 pub mod render;
 pub mod service;
+pub mod smtp;
 pub mod task;
+pub mod tracking;
 pub mod view;

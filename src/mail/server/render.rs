@@ -1,10 +1,8 @@
 //! How a message reads, as HTML and as text. Everything that somebody typed is cut to one line without marks of direction and escaped where
 //! it is put in; styles stand inline, for mail programs that drop the rest, and the dark ones in a sheet for those that keep it.
 use crate::{
-    platform::{
-        config::BrandConfig,
-        mail::{Template, is_steering},
-    },
+    outbox::{Template, is_steering},
+    runtime::config::BrandConfig,
     units::Timestamp,
 };
 

@@ -3,6 +3,7 @@ use crate::{
     accounts::model::Email,
     audit::server::service::record,
     error::{Error, Result, Thing},
+    fault::Because,
     id::{Id, MailId},
     mail::{
         model::{
@@ -15,13 +16,12 @@ use crate::{
             view,
         },
     },
-    platform::{
+    outbox::{Mail, Note, note, queue},
+    runtime::panel::Panel,
+    store::tables::{mail, mail_event, mail_suppression},
+    web::{
         api::{Pagination, Paging, contains},
         ctx::Ctx,
-        db::tables::{mail, mail_event, mail_suppression},
-        fault::Because,
-        mail::{Mail, Note, note, queue},
-        panel::Panel,
     },
 };
 use sea_orm::{
@@ -101,7 +101,7 @@ pub async fn retry(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
     if row.expires_at <= ctx.panel.now() {
         return Err(Error::Conflict("What this message says is no longer good. Ask for a new one where it came from.".into()));
     }
-    if crate::platform::mail::is_suppressed(&ctx.panel, &row.recipient).await? {
+    if crate::outbox::is_suppressed(&ctx.panel, &row.recipient).await? {
         return Err(Error::Conflict("This address gets no mail any more. Lift that first, under Suppressed addresses.".into()));
     }
     change(ctx, &row, status, MailStatus::Queued, "mail.retried", "retried").await?;
@@ -325,7 +325,7 @@ pub async fn feedback(panel: &Panel, id: &MailId, what: &Feedback, source: &str)
                 Feedback::Bounced { status, .. } => {
                     let back = mail::Entity::update_many()
                         .col_expr(mail::Column::Status, Expr::value(MailStatus::Bounced.name()))
-                        .col_expr(mail::Column::LastError, Expr::value(detail.map(crate::platform::mail::line)))
+                        .col_expr(mail::Column::LastError, Expr::value(detail.map(crate::outbox::line)))
                         .filter(mail::Column::Id.eq(row.id.clone()))
                         .filter(mail::Column::Status.eq(MailStatus::Sent.name()));
                     back.exec(tx).await.because("noting that a message came back")?;
@@ -345,7 +345,7 @@ pub async fn feedback(panel: &Panel, id: &MailId, what: &Feedback, source: &str)
 
 /// The address that a message's button leads to: read from the message itself, so that nobody can be sent elsewhere.
 pub async fn link(panel: &Panel, id: &MailId) -> Result<String> {
-    let template = crate::platform::mail::content(panel, &row(panel, id).await?)?;
+    let template = crate::outbox::content(panel, &row(panel, id).await?)?;
     let own = template.link().filter(|link| link.starts_with(&format!("{}/", panel.config.public_url())));
     own.map(str::to_string).ok_or(Error::NotFound(Thing::Link))
 }
@@ -353,5 +353,5 @@ pub async fn link(panel: &Panel, id: &MailId) -> Result<String> {
 /// The id in a path.
 pub fn mail_id(text: &str) -> Result<MailId> {
     debug_assert_eq!(MailId::PREFIX, "mal");
-    crate::platform::api::named(text, Thing::Message)
+    crate::web::api::named(text, Thing::Message)
 }

@@ -4,21 +4,20 @@
 //! same `Message-ID`, since a message that is lost locks somebody out and one that comes twice does not.
 use crate::{
     error::Result,
+    fault::Because,
     id::MailId,
     mail::{
         model::{MailStatus, is_dead_address},
-        server::letter::letter,
-    },
-    platform::{
-        config::SmtpConfig,
-        db::{
-            Tx,
-            tables::{mail, mail_suppression},
+        server::{
+            letter::letter,
+            smtp::{NotTaken, Reply, Smtp, Stage},
         },
-        fault::Because,
-        mail::{NotTaken, Note, Reply, Stage, line, note, suppressed},
-        panel::Panel,
-        tasks::Outcome,
+    },
+    outbox::{Note, line, note, suppressed},
+    runtime::{config::SmtpConfig, loops::Outcome, panel::Panel},
+    store::{
+        Tx,
+        tables::{mail, mail_suppression},
     },
 };
 use sea_orm::{
@@ -159,7 +158,7 @@ async fn send(panel: &Panel, config: &SmtpConfig, row: mail::Model, tally: &Tall
         Err(why) => return settle(panel, &row, Fate::new(MailStatus::Failed, why.to_string())).await,
     };
     let still = async || beat(panel, &row.id).await.unwrap_or(false);
-    let mut sending = std::pin::pin!(panel.smtp.send(panel, config, &letter, still()));
+    let mut sending = std::pin::pin!(panel.of::<Smtp>().send(panel, config, &letter, still()));
     let done = loop {
         tokio::select! {
             done = &mut sending => break done,

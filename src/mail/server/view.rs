@@ -1,11 +1,9 @@
 //! How rows become what the operator sees.
 use crate::{
     error::Result,
+    fault::Because,
     mail::model::{MailCounts, MailDay, MailEvent, MailStatus, Message, Suppression},
-    platform::{
-        db::tables::{mail, mail_event, mail_suppression},
-        fault::Because,
-    },
+    store::tables::{mail, mail_event, mail_suppression},
     units::Timestamp,
 };
 use std::collections::BTreeMap;

@@ -4,14 +4,11 @@ use crate::{
     error::Result,
     id::AppId,
     metrics::model::AccessLine,
-    platform::{
-        ctx::Ctx,
-        hub::{Changed, Hub},
-        sse,
-        traffic::{self, LineFilter},
-    },
     rights::Action,
+    runtime::changes::{Changed, Hub},
+    traffic::server::{self, LineFilter},
     units::Timestamp,
+    web::{ctx::Ctx, sse},
 };
 use axum::response::sse::Event;
 use futures::Stream;
@@ -48,8 +45,8 @@ pub async fn newest(ctx: &Ctx, id: &AppId, filter: &LineFilter, limit: u64) -> R
     ctx.app(id).to(Action::View).await?;
     let db = ctx.panel.db.read();
     // Asked first: what is written meanwhile is read again rather than missed.
-    let last = traffic::newest_line(db, id).await?;
-    let lines: Vec<AccessLine> = traffic::lines(db, id, filter, limit).await?.into_iter().map(line).collect();
+    let last = server::newest_line(db, id).await?;
+    let lines: Vec<AccessLine> = server::lines(db, id, filter, limit).await?.into_iter().map(line).collect();
     let last = lines.last().map_or(last, |line| line.seq.max(last));
     Ok((lines, last))
 }
@@ -95,10 +92,10 @@ impl Watch {
     async fn look(&mut self) -> Result<()> {
         self.ctx.app(&self.id).to(Action::View).await?;
         let db = self.ctx.panel.db.read();
-        let newest = traffic::newest_line(db, &self.id).await?;
+        let newest = server::newest_line(db, &self.id).await?;
         if newest > self.after {
             let filter = LineFilter { after: Some(self.after), ..self.filter.clone() };
-            let lines = traffic::lines(db, &self.id, &filter, BATCH).await?;
+            let lines = server::lines(db, &self.id, &filter, BATCH).await?;
             self.after = if (lines.len() as u64) < BATCH { newest } else { self.after };
             self.after = lines.last().map_or(self.after, |(seq, _)| self.after.max(*seq));
             self.ready.extend(lines.into_iter().map(line));

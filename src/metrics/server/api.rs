@@ -12,7 +12,7 @@ use crate::{
             watch,
         },
     },
-    platform::{
+    web::{
         api::{Answer, Asked, Refusal, Success, named, ok},
         ctx::Ctx,
         sse,

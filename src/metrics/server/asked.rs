@@ -1,7 +1,7 @@
 //! What may be asked of an application's numbers and of its access log.
 use crate::{
     error::{Error, Fields, Result},
-    platform::traffic::LineFilter,
+    traffic::server::LineFilter,
     units::Timestamp,
 };
 use serde::Deserialize;

@@ -1,6 +1,7 @@
 //! What this process counts, for Prometheus: the panel itself, and its edge with one set of series for each release of an application.
 //! Only the first thousand releases are told apart, so that the text stays bounded; what is left out is counted.
-use crate::platform::{panel::Panel, traffic};
+use crate::traffic::server::Inbox;
+use crate::{runtime::panel::Panel, traffic::server};
 use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -50,11 +51,11 @@ pub fn text(panel: &Panel) -> String {
     let beats = panel.pulse.beats();
     let label = |name: &str| format!("{{loop=\"{name}\"}}");
     let of =
-        |read: fn(&crate::platform::pulse::Beat) -> f64| beats.iter().map(|(name, beat)| (label(name), read(beat))).collect::<Vec<_>>();
+        |read: fn(&crate::runtime::heartbeats::Beat) -> f64| beats.iter().map(|(name, beat)| (label(name), read(beat))).collect::<Vec<_>>();
     family("panel_loop_passes_total", "counter", "Rounds of each loop that ended well.", &of(|beat| beat.passes as f64));
     family("panel_loop_failures_total", "counter", "Rounds of each loop that failed.", &of(|beat| beat.failures as f64));
     family("panel_loop_last_seconds", "gauge", "How long the last round of each loop took.", &of(|beat| beat.took.as_secs_f64()));
-    let (requests, lines) = panel.traffic.lost();
+    let (requests, lines) = panel.of::<Inbox>().lost();
     family("traffic_lost_requests_total", "counter", "Requests that were counted and could not be kept.", &one(requests as f64));
     family("traffic_lost_lines_total", "counter", "Lines of access logs that could not be kept.", &one(lines as f64));
     if let Some(edge) = &panel.edge {
@@ -64,7 +65,7 @@ pub fn text(panel: &Panel) -> String {
             "Lines of access logs that nobody took in time.",
             &one(edge.dropped_access_entries() as f64),
         );
-        let name = traffic::own_edge(panel);
+        let name = server::own_edge(panel);
         family("edge_info", "gauge", "The name of this process's edge.", &[(format!("{{edge=\"{name}\"}}"), 1.0)]);
         let (told, left_out) = bounded(&edge.prometheus(), RELEASES);
         family("edge_releases_left_out", "gauge", "Releases whose series are left out because there are too many.", &one(left_out as f64));

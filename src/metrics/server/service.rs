@@ -3,6 +3,7 @@ use crate::{
     deployments::model::Phase,
     edge::{Histogram, ReleaseSignals},
     error::{Error, Result},
+    fault::Because,
     id::{AppId, DeploymentId},
     metrics::{
         model::{
@@ -11,14 +12,11 @@ use crate::{
         },
         server::asked::Asked,
     },
-    platform::{
-        ctx::Ctx,
-        db::tables::deployment,
-        fault::Because,
-        traffic::{self, EdgeCount, Step},
-    },
     rights::Action,
+    store::tables::deployment,
+    traffic::server::{self, EdgeCount, Step},
     units::Timestamp,
+    web::ctx::Ctx,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::{
@@ -168,9 +166,8 @@ impl Sum {
 pub async fn metrics(ctx: &Ctx, id: &AppId, span: &Span) -> Result<Metrics> {
     let app = ctx.app(id).to(Action::View).await?;
     let db = ctx.panel.db.read();
-    let rows = traffic::series(db, id, span.source, span.between(), span.release.as_deref()).await?;
-    let told: BTreeSet<i64> =
-        traffic::reported(db, span.source, span.between()).await?.into_iter().map(|(at, ..)| span.index(at)).collect();
+    let rows = server::series(db, id, span.source, span.between(), span.release.as_deref()).await?;
+    let told: BTreeSet<i64> = server::reported(db, span.source, span.between()).await?.into_iter().map(|(at, ..)| span.index(at)).collect();
     let (mut total, mut points, mut releases) = (Sum::default(), BTreeMap::<i64, Sum>::new(), HashMap::<String, Sum>::new());
     for (at, _, one) in &rows {
         total.add(*at, one);
@@ -253,7 +250,7 @@ pub async fn platform(ctx: &Ctx) -> Result<PlatformTraffic> {
     ctx.operator()?;
     let (db, now) = (ctx.panel.db.read(), ctx.panel.now());
     let minute = Step::Minute.begin(now.millis());
-    let hour = traffic::reported(db, Step::Minute, (Timestamp(minute - 3_600_000), Timestamp(minute + 60_000))).await?;
+    let hour = server::reported(db, Step::Minute, (Timestamp(minute - 3_600_000), Timestamp(minute + 60_000))).await?;
     let mut edges: BTreeMap<String, (Timestamp, EdgeCount)> = BTreeMap::new();
     for (at, edge, count) in hour {
         let (last, sum) = edges.entry(edge).or_default();
@@ -274,7 +271,7 @@ pub async fn platform(ctx: &Ctx) -> Result<PlatformTraffic> {
     };
     let span = Span::of(Range::Day, now)?;
     let mut sums: BTreeMap<i64, EdgeCount> = BTreeMap::new();
-    for (at, _, count) in traffic::reported(db, span.source, span.between()).await? {
+    for (at, _, count) in server::reported(db, span.source, span.between()).await? {
         sums.entry(at.millis()).or_default().merge(&count);
     }
     let mut points: Vec<PlatformPoint> = span

@@ -1,14 +1,15 @@
 //! The loops that write down what edges counted, and remove what is kept no longer.
 use crate::{
     error::Result,
-    platform::{hub::Changed, panel::Panel, tasks::Outcome, traffic},
+    runtime::{changes::Changed, loops::Outcome, panel::Panel},
+    traffic::server,
 };
 use std::sync::Arc;
 
 /// Writes down what this process's edge and others counted since the last time.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
-    traffic::drain(panel);
-    let told = traffic::flush(panel).await?;
+    server::drain(panel);
+    let told = server::flush(panel).await?;
     if !told.is_empty() {
         panel.hub.tell(Changed::Traffic(Arc::new(told)));
     }
@@ -18,6 +19,6 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
 
 /// Removes what is kept no longer.
 pub async fn tidy(panel: &Arc<Panel>) -> Result<Outcome> {
-    let removed = traffic::trim(&panel.db, panel.now()).await?;
+    let removed = server::trim(&panel.db, panel.now()).await?;
     Ok((removed > 0).then(|| format!("removed {removed} old rows")))
 }

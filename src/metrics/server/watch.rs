@@ -2,13 +2,10 @@
 use crate::{
     error::Result,
     id::AppId,
-    platform::{
-        ctx::Ctx,
-        hub::{Changed, Hub},
-        sse,
-        traffic::Step,
-    },
     rights::Action,
+    runtime::changes::{Changed, Hub},
+    traffic::server::Step,
+    web::{ctx::Ctx, sse},
 };
 use axum::response::sse::Event;
 use futures::Stream;

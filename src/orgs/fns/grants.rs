@@ -9,10 +9,10 @@ use leptos::prelude::*;
 #[server]
 pub async fn give_grant(id: UserId, application_id: String, role: String) -> Result<(), Error> {
     use crate::{
-        orgs::{model::GrantInput, server::grants::service},
-        platform::ctx::ctx,
+        orgs::{model::GrantInput, server::service::grants},
+        web::ctx::ctx,
     };
-    service::put(&ctx()?, &id, &GrantInput { application_id, role }).await?;
+    grants::put(&ctx()?, &id, &GrantInput { application_id, role }).await?;
     crate::kit::side::remember(crate::kit::Flash::GRANTS);
     Ok(())
 }
@@ -20,8 +20,8 @@ pub async fn give_grant(id: UserId, application_id: String, role: String) -> Res
 /// Takes a member's role on one application.
 #[server]
 pub async fn take_grant(id: UserId, application_id: AppId) -> Result<(), Error> {
-    use crate::{orgs::server::grants::service, platform::ctx::ctx};
-    service::remove(&ctx()?, &id, &application_id).await?;
+    use crate::{orgs::server::service::grants, web::ctx::ctx};
+    grants::remove(&ctx()?, &id, &application_id).await?;
     crate::kit::side::remember(crate::kit::Flash::GRANTS);
     Ok(())
 }

@@ -19,21 +19,21 @@ pub struct Invitations {
 /// The roles that the caller may give.
 #[server]
 pub async fn read_givable_roles() -> Result<Vec<OrganizationRole>, Error> {
-    use crate::{orgs::server::roles::service, platform::ctx::ctx};
+    use crate::{orgs::server::service::roles, web::ctx::ctx};
     let ctx = ctx()?;
     ctx.may(crate::rights::Action::Members)?;
-    service::givable(&ctx).await
+    roles::givable(&ctx).await
 }
 
 /// A page of all invitations.
 #[server]
 pub async fn read_invitations(search: Option<String>, status: Option<String>, page: Option<u64>) -> Result<Invitations, Error> {
     use crate::{
-        orgs::server::invitations::{
-            api::status as parse,
-            service::{WhichInvitations, list},
+        orgs::server::{
+            api::invitations::status as parse,
+            service::invitations::{WhichInvitations, list},
         },
-        platform::{api::Paging, ctx::ctx},
+        web::{api::Paging, ctx::ctx},
     };
     let which = WhichInvitations { search, status: parse(status.as_deref())? };
     let (invitations, at) = list(&ctx()?, &which, Paging::parse(page, Some(50))?).await?;
@@ -44,12 +44,12 @@ pub async fn read_invitations(search: Option<String>, status: Option<String>, pa
 #[server]
 pub async fn invite_member(email: String, role: String, message: Option<String>, expires_hours: Option<String>) -> Result<(), Error> {
     use crate::{
-        orgs::server::{forms, invitations::service},
-        platform::ctx::ctx,
+        orgs::server::{forms, service::invitations},
+        web::ctx::ctx,
     };
     let ctx = ctx()?;
     ctx.may(crate::rights::Action::Members)?;
-    let sent = service::invite(&ctx, &forms::invitation(email, role, message, expires_hours)?).await?;
+    let sent = invitations::invite(&ctx, &forms::invitation(email, role, message, expires_hours)?).await?;
     crate::kit::side::remember(forms::mailed(sent.email_status));
     leptos_axum::redirect("/organization/invitations");
     Ok(())
@@ -59,10 +59,10 @@ pub async fn invite_member(email: String, role: String, message: Option<String>,
 #[server]
 pub async fn resend_invitation(id: InvitationId) -> Result<(), Error> {
     use crate::{
-        orgs::server::{forms, invitations::service},
-        platform::ctx::ctx,
+        orgs::server::{forms, service::invitations},
+        web::ctx::ctx,
     };
-    let sent = service::resend(&ctx()?, &id).await?;
+    let sent = invitations::resend(&ctx()?, &id).await?;
     crate::kit::side::remember(forms::mailed(sent.email_status));
     Ok(())
 }
@@ -70,10 +70,10 @@ pub async fn resend_invitation(id: InvitationId) -> Result<(), Error> {
 /// Takes an invitation back.
 #[server]
 pub async fn revoke_invitation(id: InvitationId) -> Result<(), Error> {
-    use crate::{orgs::server::invitations::service, platform::ctx::ctx};
+    use crate::{orgs::server::service::invitations, web::ctx::ctx};
     let ctx = ctx()?;
     ctx.may(crate::rights::Action::Members)?;
-    service::revoke(&ctx, &id).await?;
+    invitations::revoke(&ctx, &id).await?;
     crate::kit::side::remember(crate::kit::Flash::TAKEN_BACK);
     Ok(())
 }
@@ -81,16 +81,16 @@ pub async fn revoke_invitation(id: InvitationId) -> Result<(), Error> {
 /// What the link of an invitation leads to.
 #[server]
 pub async fn look_at_invitation(token: String) -> Result<InvitationLook, Error> {
-    use crate::{orgs::server::invitations::answer::service, platform::ctx::visitor};
-    service::look(&visitor()?, &token).await
+    use crate::{orgs::server::service::answers, web::ctx::visitor};
+    answers::look(&visitor()?, &token).await
 }
 
 /// Accepts by the link.
 #[server]
 pub async fn accept_invitation(token: String) -> Result<(), Error> {
     use crate::{
-        orgs::server::invitations::answer::service::{Which, accept},
-        platform::ctx::ctx,
+        orgs::server::service::answers::{Which, accept},
+        web::ctx::ctx,
     };
     accept(&ctx()?, &Which::Token(token)).await?;
     crate::kit::side::remember(crate::kit::Flash::JOINED);
@@ -102,8 +102,8 @@ pub async fn accept_invitation(token: String) -> Result<(), Error> {
 #[server]
 pub async fn accept_own_invitation(organization: OrgId, id: InvitationId) -> Result<(), Error> {
     use crate::{
-        orgs::server::invitations::answer::service::{Which, accept},
-        platform::ctx::ctx,
+        orgs::server::service::answers::{Which, accept},
+        web::ctx::ctx,
     };
     accept(&ctx()?, &Which::Id(organization, id)).await?;
     crate::kit::side::remember(crate::kit::Flash::JOINED);
@@ -114,16 +114,16 @@ pub async fn accept_own_invitation(organization: OrgId, id: InvitationId) -> Res
 /// Declines by the link; takes no account.
 #[server]
 pub async fn decline_invitation(token: String) -> Result<(), Error> {
-    use crate::{orgs::server::invitations::answer::service, platform::ctx::visitor};
-    service::decline_by_link(&visitor()?, &token).await
+    use crate::{orgs::server::service::answers, web::ctx::visitor};
+    answers::decline_by_link(&visitor()?, &token).await
 }
 
 /// Declines as an address that is verified.
 #[server]
 pub async fn decline_own_invitation(organization: OrgId, id: InvitationId) -> Result<(), Error> {
     use crate::{
-        orgs::server::invitations::answer::service::{Which, decline},
-        platform::ctx::ctx,
+        orgs::server::service::answers::{Which, decline},
+        web::ctx::ctx,
     };
     decline(&ctx()?, &Which::Id(organization, id)).await?;
     crate::kit::side::remember(crate::kit::Flash::DECLINED);
@@ -133,22 +133,22 @@ pub async fn decline_own_invitation(organization: OrgId, id: InvitationId) -> Re
 /// Makes an account for the invited address and joins.
 #[server]
 pub async fn join_by_invitation(token: String, name: String, password: String) -> Result<(), Error> {
-    use crate::{accounts::server::doors, orgs::server::invitations::answer::service, platform::ctx::visitor};
-    let opened = service::join(&visitor()?, &token, &name, &password).await?;
+    use crate::{accounts::server::cookies, orgs::server::service::answers, web::ctx::visitor};
+    let opened = answers::join(&visitor()?, &token, &name, &password).await?;
     crate::kit::side::remember(crate::kit::Flash::JOINED);
-    doors::welcome(&opened, None)
+    cookies::welcome(&opened, None)
 }
 
 /// Signs out, and comes back to the invitation.
 #[server]
 pub async fn sign_out_for_invitation(token: String) -> Result<(), Error> {
     use crate::{
-        accounts::server::{doors, service},
+        accounts::server::{cookies, service},
         orgs::server::forms,
-        platform::ctx::ctx,
+        web::ctx::ctx,
     };
     service::sign_out(&ctx()?).await?;
-    doors::farewell()?;
+    cookies::farewell()?;
     leptos_axum::redirect(&forms::invitation_page(&token)?);
     Ok(())
 }

@@ -2,19 +2,17 @@
 //! other, and the caller's rights are read again. A role can be given, changed or taken by those alone who have all that it includes.
 use crate::{
     accounts::{model::first_name, server::service as accounts},
+    auth::session,
     error::{Error, Result, Thing},
+    fault::Because,
     id::{OrgId, RoleId, UserId},
-    platform::{
-        ctx::Ctx,
-        db::{
-            Tx,
-            tables::{invitation, membership, organization, role, user},
-        },
-        fault::Because,
-        panel::Panel,
-        session,
-    },
     rights::{Action, Permissions, Role},
+    runtime::panel::Panel,
+    store::{
+        Tx,
+        tables::{invitation, membership, organization, role, user},
+    },
+    web::ctx::Ctx,
 };
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
 use std::collections::HashMap;

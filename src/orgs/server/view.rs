@@ -1,18 +1,18 @@
 //! How rows become what members see. Each list takes a fixed number of statements.
 use crate::{
+    auth::session,
     error::{Error, Result, Thing},
+    fault::Because,
     id::{OrgId, RoleId, UserId},
     orgs::model::{AppCounts, Defaults, Member, MyOrganization, OrganizationDetails, OrganizationRole},
-    platform::{
+    rights::{Action, Role},
+    runtime::panel::Panel,
+    store::tables::organization,
+    units::Timestamp,
+    web::{
         api::{Pagination, Paging},
         ctx::Ctx,
-        db::tables::organization,
-        fault::Because,
-        panel::Panel,
-        session,
     },
-    rights::{Action, Role},
-    units::Timestamp,
 };
 use sea_orm::{EntityTrait, FromQueryResult, Statement, Value};
 use std::collections::HashMap;

@@ -1,12 +1,12 @@
 //! The API's door to error reports.
 use crate::{
-    platform::{
-        api::{Answer, Asked, List, Paging, Refusal, Success, ok},
-        ctx::Ctx,
-    },
     reports::{
         model::{ErrorDetail, ErrorGroup},
         server::service,
+    },
+    web::{
+        api::{Answer, Asked, List, Paging, Refusal, Success, ok},
+        ctx::Ctx,
     },
 };
 use axum::{Json, extract::Path};

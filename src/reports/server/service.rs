@@ -1,13 +1,13 @@
 //! What operators do with error reports: look.
 use crate::{
     error::{Error, Result, Thing},
-    platform::{
+    fault::Because,
+    reports::model::{ErrorDetail, ErrorGroup, ErrorReport},
+    store::tables::{error_group, error_report},
+    web::{
         api::{Pagination, Paging, contains},
         ctx::Ctx,
-        db::tables::{error_group, error_report},
-        fault::Because,
     },
-    reports::model::{ErrorDetail, ErrorGroup, ErrorReport},
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 

@@ -1,19 +1,19 @@
 //! The loop that writes faults down. It fails quietly: a fault in writing faults is in the log only, and what could not be written is
 //! tried again.
+use crate::runtime::fault_reports::FaultInbox;
 use crate::{
     error::Result,
-    platform::{
-        db::{
-            Tx,
-            tables::{error_group, error_report},
-        },
-        fault::Because,
-        fresh,
-        panel::Panel,
-        reports::{Fault, unheard},
-        tasks::Outcome,
-    },
+    fault::Because,
     reports::model::normalised,
+    runtime::{
+        fault_reports::{Fault, unheard},
+        loops::Outcome,
+        panel::Panel,
+    },
+    store::{
+        Tx, random,
+        tables::{error_group, error_report},
+    },
     units::Timestamp,
 };
 use sea_orm::{
@@ -32,10 +32,10 @@ pub const KINDS: u64 = 1_000;
 
 /// Writes down what waits, and forgets what is old or too much.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
-    let faults = panel.reports.take();
+    let faults = panel.of::<FaultInbox>().take();
     let written = unheard(panel.db.tx(async |tx| write(tx, panel.now(), &faults).await)).await;
     if let Err(why) = written {
-        panel.reports.put_back(faults);
+        panel.of::<FaultInbox>().put_back(faults);
         return Err(why);
     }
     Ok((!faults.is_empty()).then(|| format!("wrote down {} faults", faults.len())))
@@ -43,7 +43,7 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
 
 /// What makes two faults one kind.
 fn fingerprint(fault: &Fault) -> String {
-    let mut hash = fresh::hash(&format!("{}\n{}", fault.doing, normalised(&fault.cause)));
+    let mut hash = random::hash(&format!("{}\n{}", fault.doing, normalised(&fault.cause)));
     hash.truncate(16);
     hash
 }

@@ -2,14 +2,14 @@
 use crate::{
     error::{Result, Thing},
     id::{AppId, PathId},
-    platform::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
-        conditional::{if_match, versioned},
-        ctx::Ctx,
-    },
     routing::{
         model::{CreatePath, PathRoute, Routing, UpdateRouting},
-        server::{paths::service as paths, service},
+        server::service::{self, paths},
+    },
+    web::{
+        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
+        ctx::Ctx,
+        etag::{if_match, versioned},
     },
 };
 use axum::{Json, extract::Path, http::HeaderMap, response::Response};

@@ -1,15 +1,16 @@
 //! What routes need of all applications' rules, in two questions however many there are: rows that did not change are not read again.
+use crate::routing::server::rules::Rulebook;
 use crate::{
     edge::{Balance, Check, HeaderRule, HealthProbe, Hsts, Limits, Login, Maintenance, Policy, Rate, Sticky},
     error::Result,
+    fault::Because,
     id::{AppId, OrgId},
-    platform::{
-        db::tables::{path_route, routing},
-        fault::Because,
-        panel::Panel,
-        rulebook::{AppRules, HttpsWish},
+    routing::{
+        model::{Balancing, Header, HttpsMode, ProbeKind, Protocol, Rules, Stickiness},
+        server::rules::{AppRules, HttpsWish},
     },
-    routing::model::{Balancing, Header, HttpsMode, ProbeKind, Protocol, Rules, Stickiness},
+    runtime::panel::Panel,
+    store::tables::{path_route, routing},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -66,7 +67,7 @@ pub async fn policies(panel: &Panel) -> Result<Policies> {
     let db = panel.db.read();
     let versions = routing::Entity::find().select_only().columns([routing::Column::ApplicationId, routing::Column::Version]);
     let versions: Vec<(AppId, i64)> = versions.into_tuple().all(db).await.because("looking up routing's versions")?;
-    let known = panel.rulebook.known();
+    let known = panel.of::<Rulebook>().known();
     let is_known = |id: &AppId, version: i64| known.get(id).is_some_and(|rules| rules.version == version);
     let stale: Vec<AppId> = versions.iter().filter(|(id, version)| !is_known(id, *version)).map(|(id, _)| id.clone()).collect();
     let apps = if stale.is_empty() && versions.len() == known.len() {
@@ -82,7 +83,7 @@ pub async fn policies(panel: &Panel) -> Result<Policies> {
             }
         }
         let next = Arc::new(next);
-        panel.rulebook.replace(next.clone());
+        panel.of::<Rulebook>().replace(next.clone());
         next
     };
     let paths = path_route::Entity::find().order_by_asc(path_route::Column::Host).order_by_asc(path_route::Column::Path);

@@ -1,6 +1,6 @@
 //! The whole way: the authority's questions come to a real edge, and browsers get what was issued from it.
 use super::*;
-use skypanel::domains::server::own;
+use skypanel::domains::server::task::own;
 
 impl Place {
     /// None where these tests are not asked for.

@@ -1,7 +1,8 @@
 //! What an authority says instead of a certificate: each has its state, its sentence and its next try.
 use super::*;
 use crate::support::between::Between;
-use skypanel::platform::db::tables::acme_attempt;
+use skypanel::edges::server::material::EdgeMaterial;
+use skypanel::store::tables::acme_attempt;
 
 impl Place {
     /// A place with somebody in between; none where these tests are not asked for.
@@ -138,7 +139,7 @@ async fn a_clock_that_is_far_off_is_told_and_what_was_issued_is_served() {
     assert_eq!(certificate["state"], "issued", "{certificate}");
     assert!(certificate["problem"].as_str().unwrap().contains("set the clock"), "{certificate}");
     assert!((place.wait(&certificate) - 12 * 3_600).abs() <= 1, "{certificate}");
-    assert_eq!(place.t.panel.material.load().certificates.len(), 1);
+    assert_eq!(place.t.panel.of::<EdgeMaterial>().load().certificates.len(), 1);
 }
 
 #[tokio::test]
@@ -146,13 +147,13 @@ async fn a_key_that_cant_be_read_takes_nobody_elses_certificate_away_and_is_repl
     let Some((place, _)) = Place::between().await else { return };
     let (one, two) = (place.proven("one.example", "http").await, place.proven("two.example", "http").await);
     task::certificates(&place.t.panel).await.unwrap();
-    assert_eq!(place.t.panel.material.load().certificates.len(), 2);
+    assert_eq!(place.t.panel.of::<EdgeMaterial>().load().certificates.len(), 2);
     let id = place.row("one.example").await.id;
     place.change(certificate::ActiveModel { id: Set(id), private_key: Set(Some("noise".into())), ..Default::default() }).await;
     // Started again, so that nothing is remembered.
     let again = place.t.another().await;
     task::pass(&again.panel).await.unwrap();
-    let names: Vec<String> = again.panel.material.load().certificates.iter().map(|it| it.name.clone()).collect();
+    let names: Vec<String> = again.panel.of::<EdgeMaterial>().load().certificates.iter().map(|it| it.name.clone()).collect();
     assert_eq!(names, ["two.example"]);
     place.t.clock.advance(Duration::from_secs(86_401));
     let did = task::certificates(&place.t.panel).await.unwrap().unwrap();
@@ -164,5 +165,5 @@ async fn a_key_that_cant_be_read_takes_nobody_elses_certificate_away_and_is_repl
         assert_eq!((seen.data()["certificate"]["state"].as_str(), seen.data()["certificate"]["problem"].as_str()), (Some("issued"), None));
     }
     task::pass(&again.panel).await.unwrap();
-    assert_eq!(again.panel.material.load().certificates.len(), 2);
+    assert_eq!(again.panel.of::<EdgeMaterial>().load().certificates.len(), 2);
 }

@@ -5,8 +5,9 @@ use futures::future::BoxFuture;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use serde_json::{Value, json};
 use skypanel::{
+    fault::Because,
     id::{DomainId, Id},
-    platform::{db::tables::domain, fault::Because, fresh},
+    store::{random, tables::domain},
 };
 
 #[rustfmt::skip]
@@ -57,7 +58,7 @@ fn prepare<'a>(t: &'a TestPanel, world: &'a mut World) -> BoxFuture<'a, ()> {
 }
 
 fn fresh_domain() -> String {
-    format!("{}.example", fresh::id::<DomainId>().suffix())
+    format!("{}.example", random::id::<DomainId>().suffix())
 }
 
 fn body(route: &str, world: &World) -> Option<Value> {

@@ -5,12 +5,13 @@ use futures::future::BoxFuture;
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use skypanel::{
+    auth::api_keys,
     id::{ApiKeyId, UserId},
-    platform::{
-        db::tables::{api_key, api_key_secret},
-        fresh, keys,
-    },
     rights::Role,
+    store::{
+        random,
+        tables::{api_key, api_key_secret},
+    },
 };
 
 // The key is another member's: nobody but her changes it, and only who may look after members sees and revokes it.
@@ -41,7 +42,7 @@ pub const TABLE: Table = Table { routes: ROUTES, functions: FUNCTIONS, body, fie
 fn prepare<'a>(t: &'a TestPanel, world: &'a mut World) -> BoxFuture<'a, ()> {
     Box::pin(async move {
         let maker = t.member("acme", Role::Developer).await;
-        let (id, secret): (ApiKeyId, String) = (fresh::id(), keys::secret());
+        let (id, secret): (ApiKeyId, String) = (random::id(), api_keys::secret());
         t.panel
             .db
             .tx(async |tx| {
@@ -54,13 +55,13 @@ fn prepare<'a>(t: &'a TestPanel, world: &'a mut World) -> BoxFuture<'a, ()> {
     })
 }
 
-async fn insert(tx: &skypanel::platform::db::Tx, t: &TestPanel, id: &ApiKeyId, secret: &str, user: &UserId, org: &skypanel::id::OrgId) {
+async fn insert(tx: &skypanel::store::Tx, t: &TestPanel, id: &ApiKeyId, secret: &str, user: &UserId, org: &skypanel::id::OrgId) {
     let row = api_key::Model {
         id: id.clone(),
         organization_id: org.clone(),
         user_id: user.clone(),
         name: "hers".into(),
-        hint: keys::hint(secret),
+        hint: api_keys::hint(secret),
         scope: r#"["view"]"#.into(),
         version: 1,
         created_at: t.panel.now(),
@@ -70,7 +71,7 @@ async fn insert(tx: &skypanel::platform::db::Tx, t: &TestPanel, id: &ApiKeyId, s
         last_used_from: None,
     };
     api_key::Entity::insert(api_key::ActiveModel::from(row)).exec_without_returning(tx).await.unwrap();
-    let row = api_key_secret::Model { token_hash: fresh::hash(secret), key_id: id.clone(), expires_at: None };
+    let row = api_key_secret::Model { token_hash: random::hash(secret), key_id: id.clone(), expires_at: None };
     api_key_secret::Entity::insert(api_key_secret::ActiveModel::from(row)).exec_without_returning(tx).await.unwrap();
 }
 

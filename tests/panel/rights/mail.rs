@@ -5,13 +5,11 @@ use futures::future::BoxFuture;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use serde_json::{Value, json};
 use skypanel::{
+    fault::Because,
     id::MailId,
     mail::server::task::suppress,
-    platform::{
-        db::tables::mail,
-        fault::Because,
-        mail::{Mail, Template, queue},
-    },
+    outbox::{Mail, Template, queue},
+    store::tables::mail,
 };
 
 #[rustfmt::skip]

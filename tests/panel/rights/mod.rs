@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use skypanel::{
     doors,
     id::DeploymentId,
-    platform::db::tables::{app_grant, application, deployment, invitation, membership, organization, role},
     rights::Role,
+    store::tables::{app_grant, application, deployment, invitation, membership, organization, role},
 };
 use std::collections::{BTreeSet, HashMap};
 

@@ -3,11 +3,7 @@ use super::{Answers, OPERATOR, Pairs, Table, World};
 use crate::support::panel::TestPanel;
 use futures::future::BoxFuture;
 use serde_json::Value;
-use skypanel::{
-    error::Error,
-    platform::{fault, reports},
-    reports::server::task,
-};
+use skypanel::{error::Error, fault, reports::server::task, runtime::fault_reports};
 
 #[rustfmt::skip]
 const ROUTES: &[(&str, Answers)] = &[
@@ -25,7 +21,7 @@ pub const TABLE: Table = Table { routes: ROUTES, functions: FUNCTIONS, body, fie
 
 fn prepare<'a>(t: &'a TestPanel, world: &'a mut World) -> BoxFuture<'a, ()> {
     Box::pin(async move {
-        let fault = reports::within(&t.panel, None, async { fault::internal("trying things out", "it broke") }).await;
+        let fault = fault_reports::within(&t.panel, None, async { fault::internal("trying things out", "it broke") }).await;
         let Error::Internal(reference) = fault else { panic!("{fault}") };
         task::pass(&t.panel).await.unwrap();
         world.more.insert("reference", reference);

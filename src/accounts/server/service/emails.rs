@@ -1,6 +1,7 @@
 //! Proving that an address is somebody's: after signing up, and before a new address takes the place of the old one. A link leads to a
 //! page with a button, so that a mail scanner that follows it proves nothing.
 use super::sign_in::note;
+use crate::auth::session::SessionCache;
 use crate::{
     accounts::{
         model::{Email, EmailLink},
@@ -8,14 +9,14 @@ use crate::{
     },
     audit::server::service::record,
     error::{Error, Result, Thing},
+    fault::Because,
     id::UserId,
-    platform::{
+    outbox::{self, Mail, Template},
+    runtime::panel::Panel,
+    store::{Tx, is_taken, tables::user},
+    web::{
+        attempts::{self, Limit},
         ctx::{Ctx, Visitor},
-        db::{Tx, is_taken, tables::user},
-        fault::Because,
-        mail::{self, Mail, Template},
-        panel::Panel,
-        throttle::{self, Limit},
     },
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
@@ -40,7 +41,7 @@ fn link(panel: &Panel, token: &str) -> String {
 pub async fn ask_to_verify(tx: &Tx, panel: &Panel, user: &UserId, name: &str, email: &str) -> Result<()> {
     let token = tokens::issue(tx, panel, user, Purpose::VerifyEmail, &Proves { email: email.into() }).await?;
     let template = Template::VerifyEmail { name: name.into(), link: link(panel, &token) };
-    mail::queue(tx, panel, Mail { to: email.into(), org: None, template }).await.map(|_| ())
+    outbox::queue(tx, panel, Mail { to: email.into(), org: None, template }).await.map(|_| ())
 }
 
 /// Sends it again. Where the address is proven already there is nothing to do.
@@ -62,8 +63,8 @@ pub async fn resend_verification(ctx: &Ctx) -> Result<()> {
 
 async fn count_mail(panel: &Panel, user: &UserId) -> Result<()> {
     let subject = format!("verify {user}");
-    throttle::check(panel, &subject, MAILS).await?;
-    throttle::count(panel, &subject, MAILS).await
+    attempts::check(panel, &subject, MAILS).await?;
+    attempts::count(panel, &subject, MAILS).await
 }
 
 /// Asks a new address whether it is the caller's. Where it is somebody else's account no mail goes out, and nothing tells.
@@ -82,7 +83,7 @@ pub async fn ask_to_change(ctx: &Ctx, user: &user::Model, email: &Email) -> Resu
                 return Ok(());
             }
             let template = Template::ChangeEmail { name: user.name.clone(), link: link(panel, &token) };
-            mail::queue(tx, panel, Mail { to: email.to_string(), org: None, template }).await.map(|_| ())
+            outbox::queue(tx, panel, Mail { to: email.to_string(), org: None, template }).await.map(|_| ())
         })
         .await
 }
@@ -123,7 +124,7 @@ pub async fn verify_email(visitor: &Visitor, token: &str) -> Result<EmailLink> {
         false => prove(visitor, token).await?,
         true => change(visitor, token).await?,
     };
-    panel.lately.forget_user(&user);
+    panel.of::<SessionCache>().forget_user(&user);
     Ok(done)
 }
 
@@ -161,7 +162,7 @@ async fn change(visitor: &Visitor, token: &str) -> Result<(UserId, EmailLink)> {
             }
             note(tx, visitor, &id, "account.email_changed", json!({ "from": owner.email, "to": email })).await?;
             let template = Template::EmailChanged { name: owner.name, new_email: email.clone() };
-            mail::queue(tx, panel, Mail { to: owner.email, org: None, template }).await?;
+            outbox::queue(tx, panel, Mail { to: owner.email, org: None, template }).await?;
             let row = user::ActiveModel {
                 id: Set(id.clone()),
                 email: Set(email.clone()),

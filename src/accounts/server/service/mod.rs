@@ -1,11 +1,17 @@
 //! What can be done with accounts: each file holds the use-cases of one kind.
 mod emails;
+pub mod factors;
+pub mod passkeys;
 mod password;
 mod profile;
+pub mod providers;
+pub mod recovery;
+pub mod security;
 mod sessions;
 mod sign_in;
 mod sign_up;
 mod tokens;
+pub mod totp;
 
 pub use emails::{cancel_change, look_at_link, resend_verification, verify_email};
 pub use password::{change_password, check_password, forgot_password, is_reset_link, reset_password};
@@ -19,7 +25,7 @@ pub use tokens::{hand_out, refresh};
 
 use crate::{
     accounts::model::{Me, Organization, User},
-    platform::ctx::Ctx,
+    web::ctx::Ctx,
 };
 
 /// Who asks, and where.

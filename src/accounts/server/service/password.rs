@@ -1,5 +1,6 @@
 //! Changing a password with the old one, and setting a new one by a link that was mailed.
 use super::{profile::own, sessions::end_others, sign_in::note};
+use crate::auth::session::SessionCache;
 use crate::{
     accounts::{
         model::{Email, Ended, Password, PasswordForm, ResetForm},
@@ -9,20 +10,19 @@ use crate::{
         },
     },
     audit::server::service::record,
+    auth::session::Via,
     error::{Error, Result, Thing},
+    fault::Because,
     id::UserId,
-    platform::{
+    outbox::{self, Mail, Template},
+    runtime::panel::Panel,
+    store::{
+        Tx, random,
+        tables::{session, user},
+    },
+    web::{
+        attempts::{self, Limit},
         ctx::{Ctx, Visitor},
-        db::{
-            Tx,
-            tables::{session, user},
-        },
-        fault::Because,
-        fresh,
-        mail::{self, Mail, Template},
-        panel::Panel,
-        session::Via,
-        throttle::{self, Limit},
     },
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
@@ -52,12 +52,12 @@ pub async fn check_password(ctx: &Ctx, field: &str, password: &str) -> Result<us
         return Err(Error::invalid(field, "This account has no password yet. Set one by “Forgot your password?” on the sign-in page."));
     }
     let subject = format!("password {}", user.id);
-    throttle::check(panel, &subject, CHECKS).await?;
-    throttle::count(panel, &subject, CHECKS).await?;
+    attempts::check(panel, &subject, CHECKS).await?;
+    attempts::count(panel, &subject, CHECKS).await?;
     if password.len() > 1024 || !passwords::verify(password, Some(&user.password_hash)).await? {
         return Err(Error::invalid(field, "This is not your password."));
     }
-    throttle::clear(panel, &subject).await?;
+    attempts::clear(panel, &subject).await?;
     Ok(user)
 }
 
@@ -76,7 +76,7 @@ pub async fn change_password(ctx: &Ctx, form: PasswordForm) -> Result<Ended> {
         Ok(ended)
     });
     let ended = ended.await?;
-    panel.lately.forget_user(&user.id);
+    panel.of::<SessionCache>().forget_user(&user.id);
     Ok(Ended { ended })
 }
 
@@ -88,7 +88,7 @@ async fn store(tx: &Tx, panel: &Panel, user: &user::Model, hash: String) -> Resu
         tokens::void(tx, &user.id, purpose).await?;
     }
     let template = Template::PasswordChanged { name: user.name.clone() };
-    mail::queue(tx, panel, Mail { to: user.email.clone(), org: None, template }).await.map(|_| ())
+    outbox::queue(tx, panel, Mail { to: user.email.clone(), org: None, template }).await.map(|_| ())
 }
 
 /// Mails a link to a new password, where there is such an account. The answer and its time are the same where there is none: what is done
@@ -96,8 +96,8 @@ async fn store(tx: &Tx, panel: &Panel, user: &user::Model, hash: String) -> Resu
 pub async fn forgot_password(visitor: &Visitor, email: &str) -> Result<()> {
     let email: Email = email.parse().map_err(|why: &str| Error::invalid("email", why))?;
     let subject = format!("forgot {}", visitor.origin.address);
-    throttle::check(&visitor.panel, &subject, ASKS).await?;
-    throttle::count(&visitor.panel, &subject, ASKS).await?;
+    attempts::check(&visitor.panel, &subject, ASKS).await?;
+    attempts::count(&visitor.panel, &subject, ASKS).await?;
     let visitor = visitor.clone();
     // What goes wrong was logged where it became an error; there is nobody to tell.
     tokio::spawn(async move { mail_link(&visitor, &email).await.ok() });
@@ -111,10 +111,10 @@ async fn mail_link(visitor: &Visitor, email: &Email) -> Result<()> {
     // A device that the account knows has a count of its own: nobody else can use it up.
     let device = devices::known(visitor, &user.id).await?.unwrap_or_default();
     let subject = format!("forgot {} {device}", user.id);
-    if throttle::check(panel, &subject, MAILS).await.is_err() {
+    if attempts::check(panel, &subject, MAILS).await.is_err() {
         return Ok(());
     }
-    throttle::count(panel, &subject, MAILS).await?;
+    attempts::count(panel, &subject, MAILS).await?;
     panel
         .db
         .tx(async |tx| {
@@ -123,7 +123,7 @@ async fn mail_link(visitor: &Visitor, email: &Email) -> Result<()> {
             let link = format!("{}/reset-password/{token}", panel.config.public_url());
             let expires_at = panel.now() + Purpose::ResetPassword.life();
             let template = Template::ResetPassword { name: user.name, link, expires_at };
-            mail::queue(tx, panel, Mail { to: user.email, org: None, template }).await.map(|_| ())
+            outbox::queue(tx, panel, Mail { to: user.email, org: None, template }).await.map(|_| ())
         })
         .await
 }
@@ -162,9 +162,9 @@ pub async fn reset_password(visitor: &Visitor, form: ResetForm, via: Via) -> Res
         Ok(device)
     });
     let device = done.await?;
-    panel.lately.forget_user(&user.id);
+    panel.of::<SessionCache>().forget_user(&user.id);
     // Whoever guessed before guessed another password.
-    throttle::clear(panel, &format!("sign-in anywhere {}", fresh::hash(&user.email))).await?;
+    attempts::clear(panel, &format!("sign-in anywhere {}", random::hash(&user.email))).await?;
     Ok(device)
 }
 

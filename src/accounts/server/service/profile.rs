@@ -1,10 +1,13 @@
 //! A person's name and address.
 use super::{emails, password::check_password};
+use crate::auth::session::SessionCache;
 use crate::{
     accounts::model::{Profile, ProfileForm},
     audit::server::service::record,
     error::{Error, Result, Thing},
-    platform::{ctx::Ctx, db::tables::user, fault::Because},
+    fault::Because,
+    store::tables::user,
+    web::ctx::Ctx,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde_json::json;
@@ -49,7 +52,7 @@ pub async fn change_profile(ctx: &Ctx, form: ProfileForm) -> Result<Profile> {
             row.update(tx).await.because("changing a name").map(|_| ())
         });
         changed.await?;
-        ctx.panel.lately.forget_user(&user.id);
+        ctx.panel.of::<SessionCache>().forget_user(&user.id);
     }
     profile(ctx).await
 }

@@ -1,14 +1,15 @@
 //! Where somebody is signed in, and ending that.
+use crate::auth::session::SessionCache;
 use crate::{
     accounts::model::{Session, SessionKind, device_words},
     audit::server::service::record,
     error::{Error, Result, Thing},
+    fault::Because,
     id::SessionId,
-    platform::{
+    store::{Tx, tables::session},
+    web::{
         api::{Pagination, Paging},
         ctx::Ctx,
-        db::{Tx, tables::session},
-        fault::Because,
     },
 };
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select};
@@ -56,7 +57,7 @@ pub async fn end_session(ctx: &Ctx, id: &SessionId) -> Result<()> {
             session::Entity::delete_by_id(id.clone()).exec(tx).await.because("ending a session").map(|_| ())
         })
         .await;
-    ctx.panel.lately.forget(id);
+    ctx.panel.of::<SessionCache>().forget(id);
     ended
 }
 
@@ -72,7 +73,7 @@ pub async fn end_other_sessions(ctx: &Ctx) -> Result<u64> {
             Ok(ended)
         })
         .await;
-    ctx.panel.lately.forget_user(&ctx.who.user);
+    ctx.panel.of::<SessionCache>().forget_user(&ctx.who.user);
     ended
 }
 

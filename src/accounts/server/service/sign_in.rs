@@ -1,28 +1,33 @@
 //! Signing in and out. A right password is the first half: where the account has a second factor a pending sign-in leads on to it, and
 //! [`finish_sign_in`] opens the session when all is proven, however that was done.
+use crate::auth::session::SessionCache;
 use crate::{
     accounts::{
         model::{Email, Me, Organization, SignInForm, User},
         server::{
-            devices, factors, passwords,
+            devices, passwords, second_factor,
             tokens::{self, Purpose},
         },
     },
-    audit::server::service::{Event, record, record_for},
+    audit::server::{
+        chain,
+        service::{Event, record, record_for},
+    },
+    auth::{
+        session as sessions,
+        session::{NewSession, Opened, PENDING, Via},
+    },
     error::{Error, Result},
+    fault::Because,
     id::{Id, OrgId, UserId},
-    platform::{
+    runtime::panel::Panel,
+    store::{
+        Tx, random,
+        tables::{membership, organization, session, user},
+    },
+    web::{
+        attempts::{self, Limit},
         ctx::{Ctx, Visitor},
-        db::{
-            Tx,
-            tables::{membership, organization, session, user},
-        },
-        fault::Because,
-        fresh,
-        panel::Panel,
-        session::{self as sessions, NewSession, Opened, PENDING, Via},
-        throttle::{self, Limit},
-        trail,
     },
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -97,7 +102,7 @@ pub async fn go_on(visitor: &Visitor, user: user::Model, proof: Proof<'_>, next:
         return Ok(Begun::In(Box::new(opened)));
     }
     let (panel, method) = (&visitor.panel, proof.method.to_string());
-    let payload = Pending { visit: fresh::hash(&visitor.form_key), next, method };
+    let payload = Pending { visit: random::hash(&visitor.form_key), next, method };
     panel.db.tx(async |tx| tokens::issue(tx, panel, &user.id, Purpose::SignIn, &payload).await).await.map(Begun::Asks)
 }
 
@@ -106,7 +111,7 @@ pub async fn pending_sign_in(visitor: &Visitor) -> Result<(user::Model, Option<S
     let over = || Error::SignedOut("This sign-in took too long or was finished already. Begin again with your password.".into());
     let token = visitor.cookie(PENDING).ok_or_else(over)?;
     let found = tokens::peek::<Pending>(&visitor.panel, Purpose::SignIn, &token).await?;
-    let (user, pending) = found.filter(|(_, pending)| pending.visit == fresh::hash(&visitor.form_key)).ok_or_else(over)?;
+    let (user, pending) = found.filter(|(_, pending)| pending.visit == random::hash(&visitor.form_key)).ok_or_else(over)?;
     let user = user::Entity::find_by_id(user).one(visitor.panel.db.read()).await.because("looking up an account")?;
     Ok((user.ok_or_else(over)?, pending.next, pending.method))
 }
@@ -127,18 +132,18 @@ pub async fn second_factor(visitor: &Visitor, user: &user::Model, code: &str) ->
     let known = devices::known(visitor, &user.id).await?;
     let here = format!("code {} {}", user.id, known.as_deref().unwrap_or(&visitor.origin.address));
     let anywhere = known.is_none().then(|| format!("code {}", user.id));
-    throttle::check(panel, &here, GUESSES).await?;
+    attempts::check(panel, &here, GUESSES).await?;
     if let Some(anywhere) = &anywhere {
-        throttle::check(panel, anywhere, CODES).await.map_err(slowed)?;
-        throttle::count(panel, anywhere, CODES).await?;
+        attempts::check(panel, anywhere, CODES).await.map_err(slowed)?;
+        attempts::count(panel, anywhere, CODES).await?;
     }
-    throttle::count(panel, &here, GUESSES).await?;
-    if code.len() > 100 || !factors::check(visitor, user, code).await? {
+    attempts::count(panel, &here, GUESSES).await?;
+    if code.len() > 100 || !second_factor::check(visitor, user, code).await? {
         return Err(Error::SignedOut("This code is wrong, too old, or was used already.".into()));
     }
-    throttle::clear(panel, &here).await?;
+    attempts::clear(panel, &here).await?;
     if let Some(anywhere) = &anywhere {
-        throttle::uncount(panel, anywhere).await?;
+        attempts::uncount(panel, anywhere).await?;
     }
     Ok(())
 }
@@ -188,7 +193,7 @@ enum Guesses {
 
 impl Guesses {
     fn of(visitor: &Visitor, email: &str, device: Option<String>) -> Self {
-        let (address, account) = (&visitor.origin.address, fresh::hash(&email.trim().to_lowercase()));
+        let (address, account) = (&visitor.origin.address, random::hash(&email.trim().to_lowercase()));
         match device {
             Some(device) => Guesses::Known { device: format!("sign-in {account} {device}") },
             None => Guesses::Unknown {
@@ -202,15 +207,15 @@ impl Guesses {
     async fn check_and_count(&self, panel: &Panel) -> Result<()> {
         match self {
             Guesses::Known { device } => {
-                throttle::check(panel, device, GUESSES).await?;
-                throttle::count(panel, device, GUESSES).await
+                attempts::check(panel, device, GUESSES).await?;
+                attempts::count(panel, device, GUESSES).await
             }
             Guesses::Unknown { address, here, anywhere } => {
-                throttle::check(panel, address, ADDRESS).await?;
-                throttle::check(panel, here, GUESSES).await?;
-                throttle::check(panel, anywhere, ANYWHERE).await.map_err(slowed)?;
-                throttle::count(panel, here, GUESSES).await?;
-                throttle::count(panel, anywhere, ANYWHERE).await
+                attempts::check(panel, address, ADDRESS).await?;
+                attempts::check(panel, here, GUESSES).await?;
+                attempts::check(panel, anywhere, ANYWHERE).await.map_err(slowed)?;
+                attempts::count(panel, here, GUESSES).await?;
+                attempts::count(panel, anywhere, ANYWHERE).await
             }
         }
     }
@@ -218,17 +223,17 @@ impl Guesses {
     async fn failed(&self, panel: &Panel) -> Result<()> {
         match self {
             Guesses::Known { .. } => Ok(()),
-            Guesses::Unknown { address, .. } => throttle::count(panel, address, ADDRESS).await,
+            Guesses::Unknown { address, .. } => attempts::count(panel, address, ADDRESS).await,
         }
     }
 
     async fn succeeded(&self, panel: &Panel) -> Result<()> {
         match self {
-            Guesses::Known { device } => throttle::clear(panel, device).await,
+            Guesses::Known { device } => attempts::clear(panel, device).await,
             Guesses::Unknown { here, anywhere, .. } => {
-                throttle::clear(panel, here).await?;
+                attempts::clear(panel, here).await?;
                 // What others failed at goes on counting.
-                throttle::uncount(panel, anywhere).await
+                attempts::uncount(panel, anywhere).await
             }
         }
     }
@@ -289,7 +294,7 @@ async fn first_home(db: &impl ConnectionTrait, user: &UserId) -> Result<Option<(
 /// Records a deed of somebody who need not be signed in, in the organization that she begins in, or the
 /// platform's own trail where she is in none.
 pub async fn note(tx: &Tx, visitor: &Visitor, user: &UserId, name: &str, detail: Value) -> Result<()> {
-    let org = first_home(tx, user).await?.map_or_else(trail::platform, |(org, _)| org.id);
+    let org = first_home(tx, user).await?.map_or_else(chain::platform, |(org, _)| org.id);
     let event = Event { name, target: user.to_string(), detail };
     record_for(tx, &org, user.as_str(), &visitor.origin, visitor.panel.now(), event).await
 }
@@ -313,6 +318,6 @@ pub async fn sign_out(ctx: &Ctx) -> Result<()> {
             session::Entity::delete_by_id(id.clone()).exec(tx).await.because("signing out").map(|_| ())
         })
         .await;
-    ctx.panel.lately.forget(id);
+    ctx.panel.of::<SessionCache>().forget(id);
     ended
 }

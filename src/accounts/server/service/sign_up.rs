@@ -9,21 +9,20 @@ use crate::{
         server::{devices, passwords},
     },
     audit::server::service::{Event, record_for},
-    error::{Error, Result, Thing},
-    id::{Id, OrgId, UserId},
-    platform::{
-        ctx::Visitor,
-        db::{
-            Tx, is_taken,
-            tables::{membership, organization, setup_token, user},
-        },
-        fault::Because,
-        fresh,
-        panel::Panel,
-        session::{self as sessions, Opened, Via},
-        throttle,
+    auth::{
+        session as sessions,
+        session::{Opened, Via},
     },
+    error::{Error, Result, Thing},
+    fault::Because,
+    id::{Id, OrgId, UserId},
     rights::Role,
+    runtime::panel::Panel,
+    store::{
+        Tx, is_taken, random,
+        tables::{membership, organization, setup_token, user},
+    },
+    web::{attempts, ctx::Visitor},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
@@ -42,9 +41,9 @@ pub async fn setup_link(panel: &Panel) -> Result<Option<String>> {
     if !is_new(panel).await? {
         return Ok(None);
     }
-    let token = fresh::token();
+    let token = random::token();
     let now = panel.now();
-    let row = setup_token::ActiveModel { token_hash: Set(fresh::hash(&token)), created_at: Set(now), expires_at: Set(now + SETUP_LIFE) };
+    let row = setup_token::ActiveModel { token_hash: Set(random::hash(&token)), created_at: Set(now), expires_at: Set(now + SETUP_LIFE) };
     panel
         .db
         .tx(async |tx| {
@@ -57,7 +56,7 @@ pub async fn setup_link(panel: &Panel) -> Result<Option<String>> {
 
 /// Whether a link of the first administrator is still good.
 pub async fn is_setup_link(panel: &Panel, token: &str) -> Result<bool> {
-    let row = setup_token::Entity::find_by_id(fresh::hash(token)).one(panel.db.read()).await.because("reading the setup link")?;
+    let row = setup_token::Entity::find_by_id(random::hash(token)).one(panel.db.read()).await.because("reading the setup link")?;
     Ok(row.is_some_and(|row| row.expires_at > panel.now()))
 }
 
@@ -66,7 +65,7 @@ pub async fn sign_up(visitor: &Visitor, form: SignUpForm, via: Via) -> Result<(M
     let new = form.parse()?;
     let panel = &visitor.panel;
     let subject = format!("sign-up {}", visitor.origin.address);
-    throttle::check(panel, &subject, ADDRESS).await?;
+    attempts::check(panel, &subject, ADDRESS).await?;
     let first = is_new(panel).await?;
     if !first && form.setup_token.is_some() {
         return Err(Error::NotFound(Thing::Link));
@@ -74,7 +73,7 @@ pub async fn sign_up(visitor: &Visitor, form: SignUpForm, via: Via) -> Result<(M
     if !first && !panel.config.panel.open_sign_up {
         return Err(Error::Conflict("Signing up is closed here. Ask the operator for an account.".into()));
     }
-    throttle::count(panel, &subject, ADDRESS).await?;
+    attempts::count(panel, &subject, ADDRESS).await?;
     passwords::judge(panel, "password", &new.password, &[&new.name, new.email.as_str()]).await?;
     let hash = passwords::hash(&new.password).await?;
     let made = panel.db.tx(async |tx| {
@@ -114,7 +113,7 @@ pub async fn open_first(tx: &Tx, visitor: &Visitor, user: &UserId, org: &OrgId, 
 
 async fn use_setup_token(tx: &Tx, panel: &Panel, token: Option<&str>) -> Result<()> {
     let missing = || Error::Conflict("The first account is made with the link that the panel printed when it started.".into());
-    let hash = fresh::hash(token.ok_or_else(missing)?);
+    let hash = random::hash(token.ok_or_else(missing)?);
     let good = setup_token::Column::TokenHash.eq(hash).and(setup_token::Column::ExpiresAt.gt(panel.now()));
     let used = setup_token::Entity::delete_many().filter(good).exec(tx).await.because("using the setup link")?;
     // Two people with the same link: the second finds the account that the first made.
@@ -132,7 +131,7 @@ pub async fn insert_user(
     operator: bool,
     verified: bool,
 ) -> Result<UserId> {
-    let (user_id, now): (UserId, _) = (fresh::id(), panel.now());
+    let (user_id, now): (UserId, _) = (random::id(), panel.now());
     let row = user::ActiveModel {
         id: Set(user_id.clone()),
         email: Set(email.to_string()),
@@ -152,7 +151,7 @@ pub async fn insert_user(
 
 /// Makes an organization, and somebody its owner.
 pub async fn found(tx: &Tx, panel: &Panel, owner: &UserId, name: &str) -> Result<OrgId> {
-    let org_id: OrgId = fresh::id();
+    let org_id: OrgId = random::id();
     let row = organization::ActiveModel {
         id: Set(org_id.clone()),
         name: Set(name.into()),

@@ -2,23 +2,23 @@
 //! follow from one sign-in are a family, which is its session. One that is used a second time was stolen, or the thief was first: the
 //! session ends. Only within [`GRACE`] the same answer is given again, for a script that did not get the first one; since a token's
 //! successor is always the same one, the family stays one line even then, and whoever uses a link of it twice is still found out.
+use crate::auth::session::SessionCache;
 use crate::{
     accounts::model::Tokens,
     audit::server::service::{Event, record_for},
-    error::{Error, Result},
-    id::{SessionId, UserId},
-    platform::{
-        bearer::{self, ACCESS_LIFE, REFRESH_LIFE},
-        ctx::Visitor,
-        db::{
-            Tx,
-            tables::{refresh_token, session, user},
-        },
-        fault::Because,
-        fresh,
-        panel::Panel,
+    auth::{
+        access_tokens::{self, ACCESS_LIFE, REFRESH_LIFE},
         session::{Opened, keep_refresh_token},
     },
+    error::{Error, Result},
+    fault::Because,
+    id::{SessionId, UserId},
+    runtime::panel::Panel,
+    store::{
+        Tx, random,
+        tables::{refresh_token, session, user},
+    },
+    web::ctx::Visitor,
 };
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
@@ -34,7 +34,7 @@ pub async fn hand_out(panel: &Panel, opened: &Opened, user: &UserId) -> Result<T
 
 async fn pair(panel: &Panel, session: &SessionId, user: &UserId, refresh_token: String) -> Result<Tokens> {
     Ok(Tokens {
-        access_token: bearer::sign(panel, session, user, ACCESS_LIFE).await?,
+        access_token: access_tokens::sign(panel, session, user, ACCESS_LIFE).await?,
         token_type: "Bearer".into(),
         expires_in: ACCESS_LIFE.as_secs(),
         refresh_token,
@@ -56,7 +56,7 @@ pub async fn refresh(visitor: &Visitor, token: &str) -> Result<Tokens> {
     match panel.db.tx(async |tx| use_up(tx, visitor, token, &next).await).await? {
         Used::Well(session) => pair(panel, &session.id, &session.user_id, next).await,
         Used::Again(session) => {
-            panel.lately.forget(&session.id);
+            panel.of::<SessionCache>().forget(&session.id);
             Err(Error::SignedOut(
                 "This refresh token was used before, so somebody else may have it. The session was ended; sign in again.".into(),
             ))
@@ -67,7 +67,7 @@ pub async fn refresh(visitor: &Visitor, token: &str) -> Result<Tokens> {
 async fn use_up(tx: &Tx, visitor: &Visitor, token: &str, next: &str) -> Result<Used> {
     let (panel, now) = (&visitor.panel, visitor.panel.now());
     let unknown = || Error::SignedOut("This refresh token is not valid, or no longer. Sign in again.".into());
-    let find = |token: &str| refresh_token::Entity::find_by_id(fresh::hash(token)).filter(refresh_token::Column::ExpiresAt.gt(now));
+    let find = |token: &str| refresh_token::Entity::find_by_id(random::hash(token)).filter(refresh_token::Column::ExpiresAt.gt(now));
     let row = find(token).one(tx).await.because("looking up a refresh token")?.ok_or_else(unknown)?;
     let session = session::Entity::find_by_id(row.session_id).filter(session::Column::ExpiresAt.gt(now));
     let session = session.one(tx).await.because("looking up a session")?.ok_or_else(unknown)?;

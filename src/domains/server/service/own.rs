@@ -2,11 +2,11 @@
 use crate::{
     domains::{model::OwnCertificate, server::view},
     error::Result,
-    platform::{
+    fault::Because,
+    store::tables::certificate,
+    web::{
         api::{Pagination, Paging},
         ctx::Ctx,
-        db::tables::certificate,
-        fault::Because,
     },
 };
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};

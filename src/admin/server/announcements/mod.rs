@@ -1,2 +1,0 @@
-//! Notes to users.
-pub mod service;

@@ -1,2 +1,0 @@
-//! How far features are rolled out.
-pub mod service;

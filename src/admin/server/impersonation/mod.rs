@@ -1,2 +1,0 @@
-//! Acting in somebody’s name.
-pub mod service;

@@ -1,2 +1,0 @@
-//! Organizations, whoever owns them.
-pub mod service;

@@ -1,2 +1,0 @@
-//! People, whichever organizations they are in.
-pub mod service;

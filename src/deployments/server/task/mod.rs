@@ -1,0 +1,189 @@
+//! The queue: claims deployments with a lease, walks them, and keeps the lease alive. A panel that dies stops beating; another (or the
+//! same one, started again) takes the deployment over from the phase that it was in. Leases are told by the database's clock.
+pub mod canary;
+pub mod converge;
+pub mod drive;
+pub mod garbage;
+pub mod log;
+pub mod routes;
+pub mod start;
+pub mod steps;
+
+use crate::{
+    deployments::model::Phase,
+    error::Result,
+    fault::Because,
+    id::DeploymentId,
+    runtime::{loops::Outcome, panel::Panel},
+    store::tables::deployment,
+};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::task::JoinSet;
+
+/// How long a lease holds without a beat.
+pub const LEASE: Duration = Duration::from_secs(20);
+/// How often it beats.
+pub const BEAT: Duration = Duration::from_secs(4);
+
+/// Deployments that this panel works on now.
+#[derive(Default)]
+pub struct Hands {
+    busy: Mutex<HashSet<DeploymentId>>,
+}
+
+impl Hands {
+    fn take(&self, id: &DeploymentId) -> bool {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone())
+    }
+
+    fn let_go(&self, id: &DeploymentId) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    fn has(&self, id: &DeploymentId) -> bool {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+}
+
+/// Works on the queue until the panel stops.
+pub async fn run(panel: Arc<Panel>) {
+    let hands = Arc::new(Hands::default());
+    let mut walks = JoinSet::new();
+    while !panel.stop.is_cancelled() {
+        match claim(&panel, &hands).await {
+            Ok(Some(id)) => {
+                let (panel, hands) = (panel.clone(), hands.clone());
+                walks.spawn(async move {
+                    drive::walk(&panel, &id).await;
+                    hands.let_go(&id);
+                    panel.wake.deploy.notify_one();
+                    panel.wake.converge.notify_one();
+                });
+                continue;
+            }
+            Ok(None) => {}
+            Err(why) => tracing::warn!("deployments: {why}"),
+        }
+        while walks.try_join_next().is_some() {}
+        tokio::select! {
+            () = panel.wake.deploy.notified() => {}
+            () = tokio::time::sleep(Duration::from_secs(3)) => {}
+            () = panel.stop.cancelled() => {}
+        }
+    }
+    // What is under way is left where it is: its lease is given back, and who starts next goes on from its phase.
+    walks.shutdown().await;
+    if let Err(why) = release_all(&panel).await {
+        tracing::warn!("giving leases back: {why}");
+    }
+}
+
+/// Works on the queue until nothing is left to claim; for tests.
+pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
+    let hands = Hands::default();
+    let mut done = 0;
+    while let Some(id) = claim(panel, &hands).await? {
+        drive::walk(panel, &id).await;
+        hands.let_go(&id);
+        done += 1;
+    }
+    Ok((done > 0).then(|| format!("walked {done} deployments")))
+}
+
+/// Takes the oldest deployment that nobody holds and whose application has none under way.
+async fn claim(panel: &Panel, hands: &Hands) -> Result<Option<DeploymentId>> {
+    let now = panel.db.now().await?;
+    let free = Condition::any().add(deployment::Column::LeaseUntil.is_null()).add(deployment::Column::LeaseUntil.lte(now));
+    let rows: Vec<(DeploymentId, crate::id::AppId, String, bool)> = deployment::Entity::find()
+        .select_only()
+        .columns([deployment::Column::Id, deployment::Column::ApplicationId, deployment::Column::Phase])
+        .column_as(Expr::expr(free), "free")
+        .filter(deployment::Column::FinishedAt.is_null())
+        .order_by_asc(deployment::Column::Id)
+        .limit(1_000)
+        .into_tuple()
+        .all(panel.db.read())
+        .await
+        .because("looking at the queue")?;
+    let under_way: HashSet<_> = rows.iter().filter(|row| row.2 != Phase::Queued.name()).map(|row| row.1.clone()).collect();
+    // A canary takes hours and no strength: nobody else's deployment waits for it.
+    let is_canary = |phase: &str| phase == Phase::Canary.name();
+    let at_work = rows.iter().filter(|row| !is_canary(&row.2) && hands.has(&row.0)).count();
+    let is_full = at_work >= panel.config.deploy.concurrent;
+    for (id, app, phase, free) in rows {
+        let waits = phase == Phase::Queued.name() && under_way.contains(&app) || is_full && !is_canary(&phase);
+        if !free || waits || !hands.take(&id) {
+            continue;
+        }
+        if lease(panel, &id).await? {
+            return Ok(Some(id));
+        }
+        hands.let_go(&id);
+    }
+    Ok(None)
+}
+
+async fn lease(panel: &Panel, id: &DeploymentId) -> Result<bool> {
+    let now = panel.db.now().await?;
+    let free = Condition::any().add(deployment::Column::LeaseUntil.is_null()).add(deployment::Column::LeaseUntil.lte(now));
+    let take = deployment::Entity::update_many()
+        .col_expr(deployment::Column::LeaseOwner, Expr::value(panel.owner.clone()))
+        .col_expr(deployment::Column::LeaseUntil, Expr::value((now + LEASE).0))
+        .filter(deployment::Column::Id.eq(id.clone()))
+        .filter(deployment::Column::FinishedAt.is_null())
+        .filter(free);
+    let taken = panel.db.tx(async |tx| take.exec(tx).await.because("claiming a deployment")).await?;
+    Ok(taken.rows_affected == 1)
+}
+
+/// Keeps the lease; answers whether it is still ours, and whether cancelling was asked for.
+pub async fn beat(panel: &Panel, id: &DeploymentId) -> Result<Option<bool>> {
+    let now = panel.db.now().await?;
+    let keep = deployment::Entity::update_many()
+        .col_expr(deployment::Column::LeaseUntil, Expr::value((now + LEASE).0))
+        .filter(deployment::Column::Id.eq(id.clone()))
+        .filter(deployment::Column::LeaseOwner.eq(panel.owner.clone()));
+    let kept = panel.db.tx(async |tx| keep.exec(tx).await.because("keeping a lease")).await?;
+    if kept.rows_affected == 1 { cancel_requested(panel, id).await.map(Some) } else { Ok(None) }
+}
+
+/// Whether cancelling was asked for, or the application was deleted.
+pub async fn cancel_requested(panel: &Panel, id: &DeploymentId) -> Result<bool> {
+    use crate::store::tables::application;
+    let row: Option<(bool, crate::id::AppId)> = deployment::Entity::find_by_id(id.clone())
+        .select_only()
+        .columns([deployment::Column::CancelRequested, deployment::Column::ApplicationId])
+        .into_tuple()
+        .one(panel.db.read())
+        .await
+        .because("looking for a wish to cancel")?;
+    let Some((wish, app)) = row else { return Ok(true) };
+    if wish {
+        return Ok(true);
+    }
+    let app = application::Entity::find_by_id(app).one(panel.db.read()).await.because("looking up an application")?;
+    Ok(app.is_none_or(|app| app.deleted_at.is_some()))
+}
+
+async fn release_all(panel: &Panel) -> Result<()> {
+    let ours = deployment::Column::LeaseOwner.eq(panel.owner.clone());
+    give_back(panel, ours).await
+}
+
+/// Gives back every lease: for the start of the only panel there can be, the one on an embedded database.
+pub async fn take_over_all(panel: &Panel) -> Result<()> {
+    give_back(panel, deployment::Column::LeaseOwner.is_not_null()).await
+}
+
+async fn give_back(panel: &Panel, which: sea_orm::sea_query::SimpleExpr) -> Result<()> {
+    let free = deployment::Entity::update_many()
+        .col_expr(deployment::Column::LeaseUntil, Expr::value(None::<i64>))
+        .filter(which)
+        .filter(deployment::Column::FinishedAt.is_null());
+    panel.db.tx(async |tx| free.exec(tx).await.because("giving leases back")).await.map(|_| ())
+}

@@ -1,2 +1,0 @@
-//! Which version of what edges are told is the newest.
-pub mod service;

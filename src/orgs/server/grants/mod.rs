@@ -1,3 +1,0 @@
-//! Roles on single applications.
-pub mod api;
-pub mod service;

@@ -1,2 +1,0 @@
-//! Those who are invited.
-pub mod service;

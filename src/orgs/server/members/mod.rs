@@ -1,3 +1,0 @@
-//! Members.
-pub mod api;
-pub mod service;

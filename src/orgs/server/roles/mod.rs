@@ -1,3 +1,0 @@
-//! Roles.
-pub mod api;
-pub mod service;

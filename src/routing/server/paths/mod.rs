@@ -1,2 +1,0 @@
-//! Paths under hosts of the organization.
-pub mod service;

@@ -1,0 +1,2 @@
+//! What the edges counted: taken in, written down by hour and minute, and kept for a while. The pages and the API over it are `metrics`.
+pub mod server;

@@ -1,0 +1,13 @@
+//! What a request goes through on its way to a feature: who asks and what she may do ([`ctx`]), forms, the REST conventions (errors,
+//! pages of lists, ETags, idempotency, the OpenAPI document), streams, and the limits of it all. It knows no feature.
+pub mod api;
+pub mod attempts;
+pub mod ctx;
+pub mod docs;
+pub mod etag;
+pub mod forms;
+pub mod http;
+pub mod idempotency;
+pub mod openapi;
+pub mod rate_limits;
+pub mod sse;
