@@ -26,15 +26,15 @@ pub mod store;
 #[cfg(feature = "ssr")]
 pub mod web;
 
+#[cfg(feature = "ssr")]
+pub mod flags;
+
 pub mod audit;
 
 pub mod accounts;
 
 pub mod keys;
 pub mod orgs;
-
-#[cfg(feature = "ssr")]
-pub mod flags;
 
 pub mod mail;
 
@@ -63,7 +63,7 @@ pub mod metrics;
 pub mod site;
 
 #[cfg(feature = "ssr")]
-pub mod doors;
+pub mod router;
 #[cfg(feature = "ssr")]
 pub mod serve;
 

@@ -1,7 +1,7 @@
 //! The command line and the whole start-up, on one screen.
-use skypanel::runtime::config::{Config, LogFormat};
 use clap::{Parser, Subcommand};
 use leptos::config::{Env, LeptosOptions, get_configuration};
+use skypanel::runtime::config::{Config, LogFormat};
 use skypanel::{
     admin::server::{command, doctor},
     audit::server::verify::Anchor,
@@ -178,10 +178,10 @@ fn attend(config: Config, what: Option<AgentCommand>) -> ExitCode {
     };
     let done = runtime.block_on(async {
         match what {
-            None => serve::attend(config).await,
-            Some(AgentCommand::Once) => serve::wall_in_once(&config).await,
+            None => serve::run_agent(config).await,
+            Some(AgentCommand::Once) => serve::apply_firewall(&config).await,
             Some(AgentCommand::Prepare { address }) => serve::prepare(&config, address).await,
-            Some(AgentCommand::Remove) => serve::wall_out().await,
+            Some(AgentCommand::Remove) => serve::remove_firewall().await,
         }
     });
     match done {

@@ -2,7 +2,7 @@
 //! ends in order: doors close, open streams end, deployments under way are left for whoever starts next.
 use crate::{
     accounts::server::{service as accounts, task as sessions},
-    agent::{self, Iptables, Keeper, Standing, Walls},
+    agent::{self, Iptables, Keeper, WallStatus, Walls},
     audit::server::{chain, service as audit, task as audit_streams},
     clusters::server::{observe, service as clusters, task as provide},
     deployments::server::{
@@ -10,7 +10,6 @@ use crate::{
         task::{converge, garbage, routes},
     },
     domains::server::{material, task as domains, task::own},
-    doors,
     edge::{Edge, EdgeConfig, EdgeHandle, Listener, PanelRoute, self_signed},
     edges::server::task as edges,
     error::{Error, Result},
@@ -18,6 +17,7 @@ use crate::{
     mail::server::{bounces, smtp::Smtp, task as mail},
     metrics::server::task as metrics,
     reports::server::task as faults,
+    router,
     runtime::{clock::SystemClock, config::Config, fault_reports, loops, panel::Panel, swarms::Swarms},
     store::{Db, secrets::Secrets},
     swarm::{
@@ -90,18 +90,18 @@ pub fn engine(config: &Config) -> Result<Engine> {
 }
 
 /// Keeps the walls of this machine, where the engine is this machine's.
-async fn wall_in(panel: Arc<Panel>) {
+async fn keep_walls(panel: Arc<Panel>) {
     let config = &panel.config;
     let why = if !config.walls.keep {
         "walls.keep is off"
     } else if !config.swarm.endpoint.starts_with("unix:") {
         "the engine is another machine’s"
     } else if let Ok(engine) = engine(config) {
-        return agent::keep(engine, config.walls_asked(), panel.walls.clone(), panel.stop.clone()).await;
+        return agent::keep(engine, config.wall_settings(), panel.walls.clone(), panel.stop.clone()).await;
     } else {
         "the engine’s address is wrong"
     };
-    panel.walls.note(Standing::Elsewhere(why.into()));
+    panel.walls.note(WallStatus::Elsewhere(why.into()));
 }
 
 /// Makes a swarm of one machine where there is none yet.
@@ -182,7 +182,7 @@ pub fn run_loops(panel: &Arc<Panel>) -> JoinSet<()> {
     loops.spawn(loops::run(p.clone(), "certificates", seconds(15), millis(200), |p| &p.wake.certificates, domains::certificates));
     loops.spawn(loops::run(p.clone(), "edges", seconds(1), millis(0), |p| &p.wake.edges, edges::pass));
     loops.spawn(loops::run(p.clone(), "challenges", seconds(1), millis(0), |p| &p.wake.challenges, domains::challenges));
-    loops.spawn(wall_in(p.clone()));
+    loops.spawn(keep_walls(p.clone()));
     loops.spawn(loops::run(p.clone(), "traffic", seconds(4), millis(0), |p| &p.wake.traffic, metrics::pass));
     loops.spawn(loops::run(p.clone(), "old traffic", seconds(3_600), millis(500), |p| &p.wake.old_traffic, metrics::tidy));
     loops.spawn(observe::listen(p.clone()));
@@ -211,7 +211,7 @@ pub async fn serve(config: Config, options: LeptosOptions) -> Result<()> {
         tracing::info!("ending");
         stop.cancel();
     });
-    let service = doors::router(panel.clone(), options).into_make_service_with_connect_info::<SocketAddr>();
+    let service = router::router(panel.clone(), options).into_make_service_with_connect_info::<SocketAddr>();
     // Pages go out in pieces; waiting for acknowledgements between them (Nagle) would cost 40 ms a page.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let serving = axum::serve(listener, service).with_graceful_shutdown(panel.stop.clone().cancelled_owned());
@@ -234,7 +234,7 @@ pub async fn serve(config: Config, options: LeptosOptions) -> Result<()> {
 }
 
 /// Keeps the walls of a machine until a signal comes: `skypanel agent`.
-pub async fn attend(config: Config) -> Result<()> {
+pub async fn run_agent(config: Config) -> Result<()> {
     if !agent::is_privileged() {
         return Err(Error::Unavailable("The agent may not change the packet filter. Run it as root.".into()));
     }
@@ -244,13 +244,13 @@ pub async fn attend(config: Config) -> Result<()> {
         ending.await;
         stopped.cancel();
     });
-    agent::keep(engine(&config)?, config.walls_asked(), Walls::default(), stop).await;
+    agent::keep(engine(&config)?, config.wall_settings(), Walls::default(), stop).await;
     Ok(())
 }
 
 /// Puts the walls up once: before Docker starts, for instance.
-pub async fn wall_in_once(config: &Config) -> Result<()> {
-    let (facts, is_known) = config.walls_asked().facts(&engine(config)?).await;
+pub async fn apply_firewall(config: &Config) -> Result<()> {
+    let (facts, is_known) = config.wall_settings().facts(&engine(config)?).await;
     let keeper = Keeper::new(Iptables);
     if !is_known && keeper.is_up().await.map_err(Error::Unavailable)? {
         println!("Walls stand already, and Docker does not answer: they stay as they are.");
@@ -262,7 +262,7 @@ pub async fn wall_in_once(config: &Config) -> Result<()> {
 }
 
 /// Takes the walls of this machine down.
-pub async fn wall_out() -> Result<()> {
+pub async fn remove_firewall() -> Result<()> {
     Keeper::new(Iptables).remove().await.map_err(Error::Unavailable)?;
     println!("The walls are down.");
     Ok(())

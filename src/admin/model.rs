@@ -121,7 +121,7 @@ pub struct AdminQuery {
 
 /// Which of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum AccountStatus {
     Active,
     Suspended,
     Operator,
@@ -129,7 +129,7 @@ pub enum Standing {
 
 impl AdminQuery {
     /// The words, at most 200 characters, and which of them.
-    pub fn parse(&self, operators: bool) -> Result<(Option<String>, Option<Standing>)> {
+    pub fn parse(&self, operators: bool) -> Result<(Option<String>, Option<AccountStatus>)> {
         let mut fields = Fields::default();
         let search = self.search.as_ref().map(|text| text.trim().to_string()).filter(|text| !text.is_empty());
         if search.as_ref().is_some_and(|text| text.chars().count() > 200) {
@@ -137,9 +137,9 @@ impl AdminQuery {
         }
         let status = match self.status.as_deref().unwrap_or_default() {
             "" => None,
-            "active" => Some(Standing::Active),
-            "suspended" => Some(Standing::Suspended),
-            "operator" if operators => Some(Standing::Operator),
+            "active" => Some(AccountStatus::Active),
+            "suspended" => Some(AccountStatus::Suspended),
+            "operator" if operators => Some(AccountStatus::Operator),
             _ => {
                 fields.refuse("status", "A status is active or suspended, and of people also operator.");
                 None
@@ -368,6 +368,6 @@ mod tests {
     fn organizations_are_no_operators() {
         let query = AdminQuery { status: Some("operator".into()), ..Default::default() };
         assert!(query.parse(false).is_err());
-        assert_eq!(query.parse(true).unwrap().1, Some(Standing::Operator));
+        assert_eq!(query.parse(true).unwrap().1, Some(AccountStatus::Operator));
     }
 }

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 #[server]
 pub async fn read_metrics(id: AppId, range: Option<String>, release: Option<String>) -> Result<Metrics, Error> {
     use super::server::{
-        asked::Asked,
+        query::MetricsQuery,
         service::{self, Span},
     };
     use crate::web::ctx::ctx;
     let ctx = ctx()?;
-    let span = Span::parse(&Asked { range, release, ..Asked::default() }, ctx.panel.now())?;
+    let span = Span::parse(&MetricsQuery { range, release, ..MetricsQuery::default() }, ctx.panel.now())?;
     service::metrics(&ctx, &id, &span).await
 }
 
@@ -34,11 +34,11 @@ pub struct AccessPage {
 /// The newest lines of the access log; `class` is the first digit of the status.
 #[server]
 pub async fn read_access_log(id: AppId, class: Option<u8>, path: Option<String>) -> Result<AccessPage, Error> {
-    use super::server::{access, asked::AskedLines};
+    use super::server::{access, query::LinesQuery};
     use crate::{apps::server::service, web::ctx::ctx};
     let ctx = ctx()?;
     let application = service::get(&ctx, &id).await?;
-    let (filter, limit) = AskedLines { class, path, ..AskedLines::default() }.parse()?;
+    let (filter, limit) = LinesQuery { class, path, ..LinesQuery::default() }.parse()?;
     let (lines, last) = access::newest(&ctx, &id, &filter, limit).await?;
     Ok(AccessPage { application, lines, last })
 }

@@ -15,15 +15,15 @@ pub enum Changed {
 
 /// Passes the word on.
 #[derive(Debug, Clone)]
-pub struct Hub(broadcast::Sender<Changed>);
+pub struct ChangeBus(broadcast::Sender<Changed>);
 
-impl Default for Hub {
+impl Default for ChangeBus {
     fn default() -> Self {
-        Hub(broadcast::channel(512).0)
+        ChangeBus(broadcast::channel(512).0)
     }
 }
 
-impl Hub {
+impl ChangeBus {
     /// Tells everyone who listens; nobody listening is fine.
     pub fn tell(&self, what: Changed) {
         self.0.send(what).ok();

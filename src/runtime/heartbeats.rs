@@ -20,22 +20,22 @@ pub struct Beat {
 
 /// How this process is.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct Heartbeats {
     began: Timestamp,
     taken: AtomicU64,
     answered: AtomicU64,
     beats: Mutex<BTreeMap<&'static str, Beat>>,
 }
 
-impl Default for Pulse {
+impl Default for Heartbeats {
     fn default() -> Self {
         use crate::runtime::clock::Clock;
-        Pulse { began: SystemClock.now(), taken: AtomicU64::new(0), answered: AtomicU64::new(0), beats: Mutex::default() }
+        Heartbeats { began: SystemClock.now(), taken: AtomicU64::new(0), answered: AtomicU64::new(0), beats: Mutex::default() }
     }
 }
 
 /// A request that is in hand until this is dropped.
-pub struct InHand<'a>(&'a Pulse);
+pub struct InHand<'a>(&'a Heartbeats);
 
 impl Drop for InHand<'_> {
     fn drop(&mut self) {
@@ -43,7 +43,7 @@ impl Drop for InHand<'_> {
     }
 }
 
-impl Pulse {
+impl Heartbeats {
     /// Takes a request into hand.
     pub fn take(&self) -> InHand<'_> {
         self.taken.fetch_add(1, Relaxed);

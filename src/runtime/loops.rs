@@ -20,7 +20,7 @@ pub async fn run(
     loop {
         let begun = std::time::Instant::now();
         let done = crate::runtime::fault_reports::within(&panel, None, pass(&panel)).await;
-        panel.pulse.beat(name, begun.elapsed(), done.is_ok());
+        panel.heartbeats.beat(name, begun.elapsed(), done.is_ok());
         match done {
             Ok(Some(did)) => tracing::info!("{name}: {did}"),
             Ok(None) => {}

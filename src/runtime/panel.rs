@@ -2,7 +2,7 @@
 use crate::{
     edge::EdgeHandle,
     id::ProviderId,
-    runtime::{changes::Hub, clock::Clock, config::Config, parts::Parts, swarms::Swarms},
+    runtime::{changes::ChangeBus, clock::Clock, config::Config, parts::Parts, swarms::Swarms},
     store::{Db, random, secrets::Secrets},
     swarm::{Node, Task},
     units::Timestamp,
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How long after a swarm is back an end of a task may still be the engine's doing.
-const SHAKEN: Duration = Duration::from_secs(15);
+const INTERRUPTION: Duration = Duration::from_secs(15);
 
 /// Everything that a request or a loop may need.
 pub struct Panel {
@@ -29,13 +29,13 @@ pub struct Panel {
     /// The edge of this process; none where edges run elsewhere.
     pub edge: Option<EdgeHandle>,
     /// How this process is.
-    pub pulse: crate::runtime::heartbeats::Pulse,
+    pub heartbeats: crate::runtime::heartbeats::Heartbeats,
     pub wake: Wakes,
-    pub hub: Hub,
+    pub changes: ChangeBus,
     /// What was last seen of the swarms.
     pub observed: ArcSwap<Observation>,
     /// Swarms whose stream of events broke: none while they are away, else when they were back.
-    pub shaken: Mutex<HashMap<ProviderId, Option<Timestamp>>>,
+    pub interrupted: Mutex<HashMap<ProviderId, Option<Timestamp>>>,
     /// How the walls of this machine stand.
     pub walls: crate::agent::Walls,
     /// The routes that the edge was told last.
@@ -62,11 +62,11 @@ impl Panel {
             secrets,
             swarms,
             edge,
-            pulse: Default::default(),
+            heartbeats: Default::default(),
             wake: Wakes::default(),
-            hub: Hub::default(),
+            changes: ChangeBus::default(),
             observed: ArcSwap::default(),
-            shaken: Mutex::default(),
+            interrupted: Mutex::default(),
             walls: Default::default(),
             routes: Default::default(),
             looking: Default::default(),
@@ -83,14 +83,14 @@ impl Panel {
     }
 
     /// Whether the swarm was away at a time, or only just back: what ended then need not be at fault.
-    pub fn was_shaken(&self, swarm: &ProviderId, at: Timestamp) -> bool {
-        let shaken = self.shaken.lock().unwrap_or_else(PoisonError::into_inner);
-        shaken.get(swarm).is_some_and(|back| back.is_none_or(|back| at <= back + SHAKEN))
+    pub fn was_interrupted(&self, swarm: &ProviderId, at: Timestamp) -> bool {
+        let interrupted = self.interrupted.lock().unwrap_or_else(PoisonError::into_inner);
+        interrupted.get(swarm).is_some_and(|back| back.is_none_or(|back| at <= back + INTERRUPTION))
     }
 
     /// Notes that a swarm went away (none), or when it was back.
-    pub fn shake(&self, swarm: &ProviderId, back: Option<Timestamp>) {
-        self.shaken.lock().unwrap_or_else(PoisonError::into_inner).insert(swarm.clone(), back);
+    pub fn note_interruption(&self, swarm: &ProviderId, back: Option<Timestamp>) {
+        self.interrupted.lock().unwrap_or_else(PoisonError::into_inner).insert(swarm.clone(), back);
     }
 
     /// What a feature keeps in this process, by its type. It is made, empty, when it is asked for the first time: nobody has to announce it.

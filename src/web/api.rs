@@ -294,14 +294,14 @@ pub async fn read(body: Body) -> Result<Bytes> {
 }
 
 /// A query that was parsed; a wrong field is named.
-pub struct Asked<T>(pub T);
+pub struct QueryParams<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParams<T> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let parser = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()));
-        serde_path_to_error::deserialize(parser).map(Asked).map_err(|why| {
+        serde_path_to_error::deserialize(parser).map(QueryParams).map_err(|why| {
             let said = why.inner().to_string();
             let unknown = said.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
             match (why.path().to_string().trim_end_matches(['.', '?']), unknown) {

@@ -15,13 +15,13 @@ use std::time::Duration;
 
 /// How many failures a subject has in a window.
 #[derive(Debug, Clone, Copy)]
-pub struct Limit {
+pub struct AttemptLimit {
     pub failures: i64,
     pub window: Duration,
 }
 
 /// Refuses where the subject has failed too often.
-pub async fn check(panel: &Panel, subject: &str, limit: Limit) -> Result<()> {
+pub async fn check(panel: &Panel, subject: &str, limit: AttemptLimit) -> Result<()> {
     let now = panel.now();
     let row = attempt::Entity::find_by_id(subject).one(panel.db.read()).await.because("reading failed attempts")?;
     match row {
@@ -33,7 +33,7 @@ pub async fn check(panel: &Panel, subject: &str, limit: Limit) -> Result<()> {
 }
 
 /// Counts one failure, in one statement, so that parallel guesses are all counted.
-pub async fn count(panel: &Panel, subject: &str, limit: Limit) -> Result<()> {
+pub async fn count(panel: &Panel, subject: &str, limit: AttemptLimit) -> Result<()> {
     let (now, ends) = (panel.now(), panel.now() + limit.window);
     let over = Expr::col((attempt::Entity, attempt::Column::WindowEndsAt)).lte(now);
     let conflict = OnConflict::column(attempt::Column::Subject)

@@ -31,7 +31,7 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<i64>> {
 }
 
 /// Answers `304` to whoever has this version already.
-pub async fn fresh(request: Request, next: Next) -> Response {
+pub async fn not_modified(request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let known = request.headers().get(header::IF_NONE_MATCH).cloned().filter(|_| reads);
     let mut response = next.run(request).await;

@@ -7,7 +7,7 @@ use crate::{
     web::{
         api::{MAX_BODY, Refusal},
         ctx::Visitor,
-        rate_limits::{Class, Tally},
+        rate_limits::{Class, RateCheck},
     },
 };
 use axum::{
@@ -53,7 +53,7 @@ pub async fn post(State(pages): State<Pages>, visitor: Visitor, request: Request
         let error = Error::invalid("form", "The form doesn't say what it is for. Load the page again.");
         return again(&pages, &parts, visitor, Posted { action: form.action, values: form.values, error }).await;
     };
-    let mut tally = Tally::default();
+    let mut tally = RateCheck::default();
     if let Err(error) = tally.class(&visitor, Class::of(&form.action)) {
         let mut refused =
             again(&pages, &parts, visitor, Posted { action: form.action, values: without_passwords(form.values), error }).await;

@@ -18,7 +18,7 @@ use crate::{
     web::{
         api::Refusal,
         ctx::{Origin, Visitor},
-        rate_limits::{Class, Tally},
+        rate_limits::{Class, RateCheck},
     },
 };
 use axum::{
@@ -53,13 +53,13 @@ fn around(request_id: &str, matched: &Matched, who: Option<&Who>) -> Around {
 pub async fn visit(State(panel): State<Arc<Panel>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let counted = panel.clone();
-    let _in_hand = counted.pulse.take();
+    let _in_hand = counted.heartbeats.take();
     let request_id = format!("req_{}", random::suffix());
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path().to_string();
     let matched = Matched::of(&parts);
     let mut new_visit = None;
-    let mut tally = Tally::default();
+    let mut tally = RateCheck::default();
     let asked = async {
         let visitor = visitor(&panel, &parts, &request_id, &mut new_visit, &mut tally).await?;
         guard(&visitor, &parts)?;
@@ -141,7 +141,7 @@ async fn visitor(
     request: &Parts,
     request_id: &str,
     new_visit: &mut Option<String>,
-    tally: &mut Tally,
+    tally: &mut RateCheck,
 ) -> Result<Visitor> {
     let headers = &request.headers;
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_string();

@@ -108,7 +108,7 @@ impl Count {
 
 /// What came of asking: how many are taken a minute, how many are left, and in how many seconds there are more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct Quota {
     pub limit: u32,
     pub remaining: u32,
     pub reset: u64,
@@ -123,7 +123,7 @@ pub struct RateLimits {
 
 impl RateLimits {
     /// Takes one request of a subject, or says how it stands with none left.
-    pub fn take(&self, subject: &str, limit: u32, now: Timestamp) -> Result<Standing, Standing> {
+    pub fn take(&self, subject: &str, limit: u32, now: Timestamp) -> Result<Quota, Quota> {
         let (minute, past) = (now.millis().div_euclid(MINUTE), now.millis().rem_euclid(MINUTE));
         let shard = self.hasher.hash_one(subject) as usize % SHARDS;
         let mut counts = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,7 +131,7 @@ impl RateLimits {
             make_room(&mut counts, minute);
             counts.insert(subject.to_string(), Count { minute, ..Count::default() });
         }
-        let Some(count) = counts.get_mut(subject) else { return Ok(Standing { limit, remaining: limit, reset: 0 }) };
+        let Some(count) = counts.get_mut(subject) else { return Ok(Quota { limit, remaining: limit, reset: 0 }) };
         count.roll(minute);
         count.limit = limit;
         let (before, here) = (i64::from(count.mine[0] + count.others[0]), i64::from(count.mine[1] + count.others[1]));
@@ -140,10 +140,10 @@ impl RateLimits {
         let left = i64::from(limit) - used;
         let ends = (MINUTE - past + 999) / 1000;
         if left <= 0 {
-            return Err(Standing { limit, remaining: 0, reset: wait(before, here, i64::from(limit), past) });
+            return Err(Quota { limit, remaining: 0, reset: wait(before, here, i64::from(limit), past) });
         }
         count.mine[1] += 1;
-        Ok(Standing { limit, remaining: (left - 1) as u32, reset: ends as u64 })
+        Ok(Quota { limit, remaining: (left - 1) as u32, reset: ends as u64 })
     }
 
     /// What the other panels should know: minute, subject and count.
@@ -210,9 +210,9 @@ fn place(address: &str) -> String {
 
 /// What a request's answer says of its limits: the tightest of those that it was counted in.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Tally(Option<Standing>);
+pub struct RateCheck(Option<Quota>);
 
-impl Tally {
+impl RateCheck {
     /// Takes one of a subject; a limit of 0 is none.
     fn take(&mut self, panel: &Panel, subject: &str, limit: u32) -> Result<()> {
         if limit == 0 || !panel.config.limits.enabled {
@@ -263,7 +263,7 @@ impl Tally {
 
     /// Says it in the answer's headers. What an inner layer said stands where it is tighter.
     pub fn tell(&self, headers: &mut HeaderMap) {
-        let Some(Standing { limit, remaining, reset }) = self.0 else { return };
+        let Some(Quota { limit, remaining, reset }) = self.0 else { return };
         let said = headers.get(&REMAINING).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u32>().ok());
         if said.is_some_and(|said| said <= remaining) {
             return;
@@ -338,7 +338,7 @@ mod tests {
         let limits = RateLimits::default();
         let at = |millis: i64| Timestamp(100 * MINUTE + millis);
         for left in (0..10).rev() {
-            assert_eq!(limits.take("a", 10, at(0)), Ok(Standing { limit: 10, remaining: left, reset: 60 }));
+            assert_eq!(limits.take("a", 10, at(0)), Ok(Quota { limit: 10, remaining: left, reset: 60 }));
         }
         let refused = limits.take("a", 10, at(1_000)).unwrap_err();
         // Nothing of ten is over before a tenth of the next minute is.

@@ -266,7 +266,7 @@ async fn a_deed_is_never_done_by_following_a_link() {
     let t = TestPanel::start().await;
     let ada = t.member("acme", Role::Owner).await;
     let app = t.app_in("acme").await;
-    for path in skypanel::doors::server_functions().iter().filter(|path| !path.ends_with("/check_repository")) {
+    for path in skypanel::router::server_functions().iter().filter(|path| !path.ends_with("/check_repository")) {
         let reply = ada.browser.get(&format!("{path}?id={}&confirm={}&replicas=7", app.id, app.name)).await;
         assert!(reply.status() >= 400, "{path}: {}", reply.status());
     }

@@ -6,7 +6,7 @@ use crate::support::{
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 use skypanel::auth::session::SessionCache;
-use skypanel::traffic::server::Inbox;
+use skypanel::traffic::server::service::Inbox;
 use skypanel::{
     edge::{AccessEntry, ReleaseSignals, Signals},
     id::{AppId, DeploymentId},
@@ -17,7 +17,7 @@ use skypanel::{
         tables::{access_line, traffic as rows},
     },
     swarm::fake::Answer,
-    traffic::server::{self, Step},
+    traffic::server::service::{self, Step},
     units::Timestamp,
 };
 use std::{
@@ -125,7 +125,7 @@ async fn the_numbers_shown_are_those_that_the_client_counted() {
     assert_eq!(sum, 44);
     // What an edge counts is told by release, and a deployment's is the live one's.
     let live = t.app_row(&app).await.live_deployment_id.unwrap();
-    let sums = server::totals(t.panel.db.read(), &app.id, &live.to_string(), t.panel.now() - 10 * MINUTE).await.unwrap();
+    let sums = service::totals(t.panel.db.read(), &app.id, &live.to_string(), t.panel.now() - 10 * MINUTE).await.unwrap();
     assert_eq!((sums.requests, sums.bytes_out, sums.latency.count()), (44, received, 44));
     assert_eq!(shown["releases"][0]["deployment_id"], live.to_string());
     assert_eq!(shown["deployments"].as_array().unwrap().len(), 1);
@@ -145,10 +145,10 @@ async fn pushed(t: &TestPanel, apps: &[AppId]) -> BTreeMap<(String, String), u64
         *sums.entry((app.to_string(), id)).or_default() += one.requests;
         t.panel.of::<Inbox>().push(["edge-a", "edge-b"][rand::random_range(0..2)], signals(at, vec![one]), Vec::new());
         if n % 37 == 0 {
-            server::flush(&t.panel).await.unwrap();
+            service::flush(&t.panel).await.unwrap();
         }
     }
-    server::flush(&t.panel).await.unwrap();
+    service::flush(&t.panel).await.unwrap();
     sums
 }
 
@@ -160,7 +160,7 @@ async fn minutes_quarters_and_days_always_tell_the_same() {
     let all = (t.panel.now() - 3 * DAY, t.panel.now() + DAY);
     let db = t.panel.db.read();
     for app in &apps {
-        let minutes = server::series(db, app, Step::Minute, all, None).await.unwrap();
+        let minutes = service::series(db, app, Step::Minute, all, None).await.unwrap();
         assert!(minutes.len() > 50);
         for step in [Step::Quarter, Step::Day] {
             let mut expected: BTreeMap<(i64, String, String), ReleaseSignals> = BTreeMap::new();
@@ -171,7 +171,7 @@ async fn minutes_quarters_and_days_always_tell_the_same() {
                 sum.merge(one);
                 sum.in_flight = most;
             }
-            let told = server::series(db, app, step, all, None).await.unwrap();
+            let told = service::series(db, app, step, all, None).await.unwrap();
             let told: BTreeMap<_, _> = told.into_iter().map(|(at, edge, one)| ((at.millis(), edge, one.release.clone()), one)).collect();
             assert_eq!(told, expected);
             for share in [0.5, 0.95, 0.99] {
@@ -179,7 +179,7 @@ async fn minutes_quarters_and_days_always_tell_the_same() {
             }
         }
         for ((_, release), sum) in sums.iter().filter(|((of, _), _)| *of == app.to_string()) {
-            let total = server::totals(db, app, release, all.0).await.unwrap();
+            let total = service::totals(db, app, release, all.0).await.unwrap();
             assert_eq!((total.requests, total.latency.count()), (*sum, *sum), "both edges together");
         }
     }
@@ -192,7 +192,7 @@ async fn what_is_cut_off_while_it_writes_counts_once() {
     for polls in 0..40 {
         let lines = vec![entry(&app.id, 1, 200, "/")];
         t.panel.of::<Inbox>().push("edge", signals(t.panel.now(), vec![release(&app.id, "dep_1", &[5])]), lines);
-        let mut flush = std::pin::pin!(server::flush(&t.panel));
+        let mut flush = std::pin::pin!(service::flush(&t.panel));
         for _ in 0..polls {
             if futures::poll!(flush.as_mut()).is_ready() {
                 break;
@@ -200,11 +200,11 @@ async fn what_is_cut_off_while_it_writes_counts_once() {
             tokio::time::sleep(Duration::from_micros(300)).await;
         }
     }
-    server::flush(&t.panel).await.unwrap();
+    service::flush(&t.panel).await.unwrap();
     let total = numbers(&app, "?range=1h").await;
     assert_eq!((total["total"]["requests"].as_u64(), total["releases"].as_array().unwrap().len()), (Some(40), 1));
     let lines = access_line::Entity::find().count(t.panel.db.read()).await.unwrap();
-    assert_eq!((lines, server::newest_line(t.panel.db.read(), &app.id).await.unwrap()), (40, 40));
+    assert_eq!((lines, service::newest_line(t.panel.db.read(), &app.id).await.unwrap()), (40, 40));
 }
 
 #[tokio::test]
@@ -220,11 +220,11 @@ async fn several_panels_write_the_same_minute_without_losing_any() {
                 vec![entry(&app.id, n, 200, "/")],
             );
         }
-        let (one, two) = tokio::join!(server::flush(&t.panel), server::flush(&other.panel));
+        let (one, two) = tokio::join!(service::flush(&t.panel), service::flush(&other.panel));
         assert_eq!((one.unwrap().len(), two.unwrap().len()), (1, 1));
     }
     assert_eq!(numbers(&app, "?range=1h").await["total"]["requests"], 20);
-    assert_eq!(server::newest_line(t.panel.db.read(), &app.id).await.unwrap(), 20);
+    assert_eq!(service::newest_line(t.panel.db.read(), &app.id).await.unwrap(), 20);
 }
 
 #[tokio::test]
@@ -232,7 +232,7 @@ async fn what_is_old_goes_and_what_is_too_much_as_well() {
     let t = TestPanel::start().await;
     let app = t.app_in("acme").await;
     t.panel.of::<Inbox>().push("edge", signals(t.panel.now(), vec![release(&app.id, "dep_1", &[5])]), vec![entry(&app.id, 1, 200, "/")]);
-    server::flush(&t.panel).await.unwrap();
+    service::flush(&t.panel).await.unwrap();
     let count = async |step: Step| {
         let of = rows::Entity::find().filter(rows::Column::Step.eq(step.seconds())).filter(rows::Column::ApplicationId.eq(app.id.clone()));
         of.count(t.panel.db.read()).await.unwrap()
@@ -281,7 +281,7 @@ async fn silence_is_a_gap_and_no_requests_are_zero() {
     for at in [t.panel.now() + DAY, t.panel.now() - 40 * DAY] {
         t.panel.of::<Inbox>().push("edge", signals(at, vec![release(&app.id, "dep_1", &[5])]), Vec::new());
     }
-    server::flush(&t.panel).await.unwrap();
+    service::flush(&t.panel).await.unwrap();
     assert_eq!(numbers(&app, "?range=1h").await["total"]["requests"], 3);
     assert_eq!(numbers(&app, "?range=7d").await["total"]["requests"], 4);
 }
@@ -458,7 +458,7 @@ async fn many_releases_take_as_many_statements_as_one() {
         let all = (0..releases).map(|_| release(&app.id, &random::id::<DeploymentId>().to_string(), &[5])).collect();
         t.panel.of::<Inbox>().push("edge", signals(t.panel.now(), all), (0..releases).map(|n| entry(&app.id, n, 200, "/")).collect());
         t.heard.begin();
-        server::flush(&t.panel).await.unwrap();
+        service::flush(&t.panel).await.unwrap();
         let written = t.heard.end().len();
         let mut asked = Vec::new();
         for path in [app.url("metrics?range=7d"), app.url("access-log")] {

@@ -44,7 +44,7 @@ async fn die_at_every_word(shop: &Shop, died_in: &mut std::collections::BTreeSet
         let id = shop.t.ask_to_deploy(&shop.app).await;
         // Dies when the deployment has been heard of so often: on another line of its code each time.
         let first = shop.t.another().await;
-        let mut heard = first.panel.hub.listen();
+        let mut heard = first.panel.changes.listen();
         let mut walk = first.work();
         let mut count = 0;
         let dies = async {

@@ -160,7 +160,7 @@ impl Try {
     /// Lets the panel look at the numbers at once.
     pub async fn look(&self) {
         metrics::pass(&self.now().panel).await.unwrap();
-        self.now().panel.hub.tell(Changed::App(self.shop.app.id.clone()));
+        self.now().panel.changes.tell(Changed::App(self.shop.app.id.clone()));
     }
 
     /// What the edge was told: releases and their shares, the live one first.

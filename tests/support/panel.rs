@@ -21,7 +21,6 @@ use skypanel::{
             task::{converge, routes},
         },
     },
-    doors,
     edge::{Edge, EdgeConfig, Listener, Target},
     error::Result,
     fault::Because,
@@ -30,6 +29,7 @@ use skypanel::{
     metrics::server::task as metrics,
     outbox::{self, Template},
     rights::Role,
+    router,
     runtime::{
         clock::{Clock, HeldClock, SystemClock},
         config::Config,
@@ -186,7 +186,7 @@ impl TestPanel {
         skypanel::audit::server::chain::attach(&db, &secrets);
         let panel = Panel::new(config, db, clock.clone(), secrets, Swarms::default(), Some(edge));
         clusters::found(&panel).await.unwrap();
-        let router = doors::router(panel.clone(), doors::test_options());
+        let router = router::router(panel.clone(), router::test_options());
         let t = TestPanel { heard, panel, clock, fake, router, database };
         t.panel.swarms.put(t.provider().await, Arc::new(t.fake.clone()));
         t

@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(3);
 
 /// How the walls of this machine stand, as far as this process knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Standing {
+pub enum WallStatus {
     /// Nobody has looked yet.
     #[default]
     Unknown,
@@ -114,7 +114,7 @@ impl<T: Tables> Keeper<T> {
 
 /// What an operator says of the walls.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct WallSettings {
     /// Machines that the engine does not tell of.
     pub nodes: Vec<IpNet>,
     pub closed: Vec<IpNet>,
@@ -123,7 +123,7 @@ pub struct Asked {
     pub strict: bool,
 }
 
-impl Asked {
+impl WallSettings {
     /// The facts of now; false where the engine did not tell the machines.
     pub async fn facts(&self, engine: &Engine) -> (Facts, bool) {
         let known = engine.neighbours().await;
@@ -136,16 +136,16 @@ impl Asked {
 }
 
 /// Keeps the walls of this machine until the token is cancelled, and notes how they stand.
-pub async fn keep(engine: Engine, asked: Asked, walls: Walls, stop: CancellationToken) {
+pub async fn keep(engine: Engine, asked: WallSettings, walls: Walls, stop: CancellationToken) {
     let tell = |standing| walls.note(standing);
     if !is_privileged() {
         let why = "this process may not change the packet filter (CAP_NET_ADMIN)";
         tracing::warn!("the walls of this machine are not kept here: {why}; let `skypanel agent` run as root");
-        tell(Standing::Elsewhere(why.into()));
+        tell(WallStatus::Elsewhere(why.into()));
         return;
     }
     let keeper = Keeper::new(super::Iptables);
-    let mut before = Standing::Unknown;
+    let mut before = WallStatus::Unknown;
     let mut last: Option<Facts> = None;
     while !stop.is_cancelled() {
         let (now, is_known) = asked.facts(&engine).await;
@@ -154,27 +154,27 @@ pub async fn keep(engine: Engine, asked: Asked, walls: Walls, stop: Cancellation
         // After a start of ours before the engine's: the walls of an earlier life know more machines than we do, and are left as they are.
         let stands_anyhow = !is_known && last.is_none() && keeper.is_up().await.unwrap_or(false);
         let standing = match if stands_anyhow { Ok(Pass::Stood) } else { keeper.pass(&facts).await } {
-            Ok(Pass::Stood) => Standing::Up,
+            Ok(Pass::Stood) => WallStatus::Up,
             Ok(Pass::Raised(faults)) => {
                 if last.as_ref() == Some(&facts) {
                     tracing::warn!("somebody changed the walls of this machine, and they were put up again: {}", faults.join(", "));
                 } else {
                     tracing::info!(machines = facts.nodes.len(), "the walls of this machine are up");
                 }
-                Standing::Up
+                WallStatus::Up
             }
-            Err(why) => Standing::Down(why),
+            Err(why) => WallStatus::Down(why),
         };
         last = if is_known { Some(facts) } else { last };
-        if let Standing::Down(why) = &standing
+        if let WallStatus::Down(why) = &standing
             && before != standing
         {
             tracing::error!("THE WALLS OF THIS MACHINE ARE DOWN, containers may reach it and each other: {why}");
         }
         if asked.strict {
-            hold(&engine, matches!(standing, Standing::Down(_))).await;
+            hold(&engine, matches!(standing, WallStatus::Down(_))).await;
         }
-        let pause = if standing == Standing::Up && is_known { EVERY } else { SOON };
+        let pause = if standing == WallStatus::Up && is_known { EVERY } else { SOON };
         if before != standing {
             tell(standing.clone());
             before = standing;
@@ -194,16 +194,16 @@ async fn hold(engine: &Engine, is_down: bool) {
 
 /// How the walls of this machine stand, for whoever asks.
 #[derive(Debug, Default, Clone)]
-pub struct Walls(Arc<Mutex<Standing>>);
+pub struct Walls(Arc<Mutex<WallStatus>>);
 
 impl Walls {
     /// What was last seen.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> WallStatus {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes what was seen.
-    pub fn note(&self, standing: Standing) {
+    pub fn note(&self, standing: WallStatus) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = standing;
     }
 }

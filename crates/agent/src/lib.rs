@@ -13,6 +13,6 @@ mod rules;
 mod tables;
 
 pub use facts::{Facts, is_privileged};
-pub use keep::{Asked, EVERY, Keeper, Pass, Standing, Walls, keep};
+pub use keep::{EVERY, Keeper, Pass, WallSettings, WallStatus, Walls, keep};
 pub use rules::{Family, Ruleset, rules};
 pub use tables::{Iptables, Tables};

@@ -162,7 +162,7 @@ pub async fn sign_in_with_passkey(token: String, credential: String, next: Optio
         web::ctx::visitor,
     };
     let (_, opened, waiting) = passkeys::sign_in(&visitor()?, &PasskeyAnswer { token, credential }).await?;
-    cookies::welcome(&opened, waiting.or(next))
+    cookies::set_session_cookie(&opened, waiting.or(next))
 }
 
 /// The providers that a visitor may sign in by.

@@ -26,7 +26,7 @@ pub async fn sign_up(name: String, email: String, password: String) -> Result<()
     use crate::{auth::session::Via, web::ctx::visitor};
     let form = super::model::SignUpForm { name, email, password, setup_token: None };
     let (_, opened) = service::sign_up(&visitor()?, form, Via::Cookie).await?;
-    cookies::welcome(&opened, None)
+    cookies::set_session_cookie(&opened, None)
 }
 
 /// Makes the first administrator, by the link that was printed.
@@ -37,7 +37,7 @@ pub async fn set_up(token: String, name: String, email: String, password: String
     use crate::{auth::session::Via, web::ctx::visitor};
     let form = super::model::SignUpForm { name, email, password, setup_token: Some(token) };
     let (_, opened) = service::sign_up(&visitor()?, form, Via::Cookie).await?;
-    cookies::welcome(&opened, None)
+    cookies::set_session_cookie(&opened, None)
 }
 
 /// Signs in and goes on to `next`, by way of the second factor where there is one.
@@ -47,8 +47,8 @@ pub async fn sign_in(email: String, password: String, next: Option<String>) -> R
     use crate::accounts::server::cookies;
     use crate::web::ctx::visitor;
     match service::begin_sign_in(&visitor()?, &email, &password, next.clone()).await? {
-        Begun::In(opened) => cookies::welcome(&opened, next),
-        Begun::Asks(token) => cookies::ask_further(&token),
+        Begun::In(opened) => cookies::set_session_cookie(&opened, next),
+        Begun::Asks(token) => cookies::begin_second_factor(&token),
     }
 }
 
@@ -59,7 +59,7 @@ pub async fn sign_in_with_code(code: String) -> Result<(), Error> {
     use crate::accounts::server::cookies;
     use crate::web::ctx::visitor;
     let (opened, next) = service::complete_sign_in(&visitor()?, &code).await?;
-    cookies::welcome(&opened, next)
+    cookies::set_session_cookie(&opened, next)
 }
 
 /// Whether a sign-in waits for its second factor in this browser, and whose: the name.
@@ -77,7 +77,7 @@ pub async fn sign_out() -> Result<(), Error> {
     use crate::accounts::server::cookies;
     use crate::web::ctx::ctx;
     service::sign_out(&ctx()?).await?;
-    cookies::farewell()
+    cookies::clear_session_cookie()
 }
 
 /// Who is signed in.
@@ -211,8 +211,8 @@ pub async fn reset_password(token: String, password: String) -> Result<(), Error
     use crate::{auth::session::Via, web::ctx::visitor};
     let device = service::reset_password(&visitor()?, ResetForm { token, password }, Via::Cookie).await?;
     crate::kit::side::remember(crate::kit::Flash::PASSWORD_CHANGED);
-    cookies::know(device.as_deref())?;
-    cookies::farewell()
+    cookies::set_device_cookie(device.as_deref())?;
+    cookies::clear_session_cookie()
 }
 
 /// Where the caller is signed in, the newest first.
@@ -233,7 +233,7 @@ pub async fn end_session(id: SessionId) -> Result<(), Error> {
     let ctx = ctx()?;
     service::end_session(&ctx, &id).await?;
     if ctx.who.credential.session() == Some(&id) {
-        return cookies::farewell();
+        return cookies::clear_session_cookie();
     }
     crate::kit::side::remember(crate::kit::Flash::SESSION_ENDED);
     Ok(())

@@ -15,15 +15,15 @@ use leptos_axum::ResponseOptions;
 /// Seconds that a browser keeps the cookie by which accounts know it: as long as browsers allow.
 pub const DEVICE_LIFE: u64 = 400 * 86_400;
 
-/// Hands out the session's cookie and goes on.
-pub fn welcome(opened: &Opened, next: Option<String>) -> Result<()> {
-    greetings(&visitor()?, opened).iter().for_each(|cookie| set(cookie));
+/// WorkerSlots out the session's cookie and goes on.
+pub fn set_session_cookie(opened: &Opened, next: Option<String>) -> Result<()> {
+    session_cookies(&visitor()?, opened).iter().for_each(|cookie| set(cookie));
     leptos_axum::redirect(&next.filter(|next| is_local(next)).unwrap_or_else(|| "/applications".into()));
     Ok(())
 }
 
 /// The `Set-Cookie`s of somebody who signed in.
-pub fn greetings(visitor: &Visitor, opened: &Opened) -> Vec<String> {
+pub fn session_cookies(visitor: &Visitor, opened: &Opened) -> Vec<String> {
     let mut cookies = vec![cookie(&visitor.panel, opened)];
     if let Some(device) = &opened.device {
         cookies.push(session::set(&visitor.panel, DEVICE, device, DEVICE_LIFE));
@@ -34,8 +34,8 @@ pub fn greetings(visitor: &Visitor, opened: &Opened) -> Vec<String> {
     cookies
 }
 
-/// Hands out the cookie by which accounts know a browser, where it is a new one.
-pub fn know(device: Option<&str>) -> Result<()> {
+/// WorkerSlots out the cookie by which accounts know a browser, where it is a new one.
+pub fn set_device_cookie(device: Option<&str>) -> Result<()> {
     if let Some(device) = device {
         set(&session::set(&visitor()?.panel, DEVICE, device, DEVICE_LIFE));
     }
@@ -43,7 +43,7 @@ pub fn know(device: Option<&str>) -> Result<()> {
 }
 
 /// Leads on to the second factor.
-pub fn ask_further(token: &str) -> Result<()> {
+pub fn begin_second_factor(token: &str) -> Result<()> {
     set(&pending(&visitor()?, token));
     leptos_axum::redirect("/sign-in/second-factor");
     Ok(())
@@ -55,7 +55,7 @@ pub fn pending(visitor: &Visitor, token: &str) -> String {
 }
 
 /// Takes the cookie back.
-pub fn farewell() -> Result<()> {
+pub fn clear_session_cookie() -> Result<()> {
     set(&no_cookie(&visitor()?.panel));
     leptos_axum::redirect("/sign-in");
     Ok(())

@@ -4,7 +4,7 @@ use crate::{
     accounts::{
         fns::factors::SECURITY_PAGE,
         server::{
-            cookies::{greetings, pending},
+            cookies::{pending, session_cookies},
             service::{
                 Begun,
                 providers::{self, Problem, Returned},
@@ -76,7 +76,7 @@ async fn take_back(visitor: Visitor, Path(id): Path<String>, Query(answer): Quer
 fn go(visitor: &Visitor, id: &str, returned: Returned) -> Response {
     let onward = |next: Option<String>| next.filter(|next| is_local(next)).unwrap_or_else(|| "/applications".into());
     let (place, cookies) = match returned {
-        Returned::SignsIn(Begun::In(opened), next) => (onward(next), greetings(visitor, &opened)),
+        Returned::SignsIn(Begun::In(opened), next) => (onward(next), session_cookies(visitor, &opened)),
         Returned::SignsIn(Begun::Asks(token), _) => ("/sign-in/second-factor".into(), vec![pending(visitor, &token)]),
         Returned::Renewed(next) => (onward(next), Vec::new()),
         Returned::MayLink(token) => (format!("{SECURITY_PAGE}/link/{token}"), Vec::new()),

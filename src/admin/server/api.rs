@@ -13,7 +13,7 @@ use crate::{
     error::{Result, Thing},
     id::{AnnouncementId, OrgId, UserId},
     web::{
-        api::{Answer, Asked, Done, Input, List, Refusal, Success, created, named, ok},
+        api::{Answer, Done, Input, List, QueryParams, Refusal, Success, created, named, ok},
         ctx::Ctx,
     },
 };
@@ -62,7 +62,7 @@ async fn figures(ctx: Ctx) -> Answer<Overview> {
 
 /// People, the newest first.
 #[utoipa::path(get, path = "/api/admin/users", tag = "Admin", params(AdminQuery), responses((status = 200, description = "A page of people", body = List<AdminUser>)))]
-async fn list_users(ctx: Ctx, Asked(query): Asked<AdminQuery>) -> Result<Json<List<AdminUser>>, Refusal> {
+async fn list_users(ctx: Ctx, QueryParams(query): QueryParams<AdminQuery>) -> Result<Json<List<AdminUser>>, Refusal> {
     let (data, pagination) = people::list(&ctx, &query).await?;
     Ok(Json(List { success: true, data, pagination }))
 }
@@ -105,7 +105,7 @@ async fn set_operator(ctx: Ctx, Path(id): Path<String>, Input(form): Input<SetOp
 
 /// Organizations, the newest first.
 #[utoipa::path(get, path = "/api/admin/organizations", tag = "Admin", params(AdminQuery), responses((status = 200, description = "A page of organizations", body = List<AdminOrganization>)))]
-async fn list_organizations(ctx: Ctx, Asked(query): Asked<AdminQuery>) -> Result<Json<List<AdminOrganization>>, Refusal> {
+async fn list_organizations(ctx: Ctx, QueryParams(query): QueryParams<AdminQuery>) -> Result<Json<List<AdminOrganization>>, Refusal> {
     let (data, pagination) = organizations::list(&ctx, &query).await?;
     Ok(Json(List { success: true, data, pagination }))
 }
@@ -146,7 +146,7 @@ struct Which {
 
 /// Announcements, also those that are over; the newest first.
 #[utoipa::path(get, path = "/api/admin/announcements", tag = "Admin", params(Which), responses((status = 200, description = "A page of announcements", body = List<Announcement>)))]
-async fn list_announcements(ctx: Ctx, Asked(which): Asked<Which>) -> Result<Json<List<Announcement>>, Refusal> {
+async fn list_announcements(ctx: Ctx, QueryParams(which): QueryParams<Which>) -> Result<Json<List<Announcement>>, Refusal> {
     let (data, pagination) = announcements::list(&ctx, which.page, which.limit).await?;
     Ok(Json(List { success: true, data, pagination }))
 }

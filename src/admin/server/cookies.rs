@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, header};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
-/// Hands out a session's cookie and goes on.
+/// WorkerSlots out a session's cookie and goes on.
 pub fn go_on(opened: &Opened, to: &str) -> Result<()> {
     set(&cookie(&visitor()?.panel, opened));
     leptos_axum::redirect(to);

@@ -327,7 +327,7 @@ async fn walls(config: &Config, engine: &Engine) -> Check {
     if !is_privileged() {
         return Check::warn("walls", "They can’t be looked at by this user.", "Run this as root.");
     }
-    let (facts, is_known) = config.walls_asked().facts(engine).await;
+    let (facts, is_known) = config.wall_settings().facts(engine).await;
     let keeper = Keeper::new(Iptables);
     if !is_known {
         return match keeper.is_up().await {

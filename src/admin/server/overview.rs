@@ -1,7 +1,7 @@
 //! The platform in figures.
 use crate::{
     admin::model::Overview,
-    agent::Standing,
+    agent::WallStatus,
     error::Result,
     fault::Because,
     store::tables::{application, deployment, mail, organization, user},
@@ -34,7 +34,7 @@ pub async fn overview(ctx: &Ctx) -> Result<Overview> {
         failed_deployments_today: today.filter(deployment::Column::Phase.eq("failed")).count(db).await.because(counting)?,
         mails_waiting: mail::Entity::find().filter(mail::Column::Status.eq("queued")).count(db).await.because(counting)?,
         walls: match ctx.panel.walls.standing() {
-            Standing::Down(why) => Some(why),
+            WallStatus::Down(why) => Some(why),
             _ => None,
         },
     })

@@ -96,7 +96,7 @@ pub fn AdminUsers() -> impl IntoView {
 
 /// How somebody or something stands with the operator.
 #[component]
-pub(super) fn Standing(suspended: bool) -> impl IntoView {
+pub(super) fn AccountStatus(suspended: bool) -> impl IntoView {
     match suspended {
         true => view! { <Status tone=Tone::Bad word="Suspended"/> },
         false => view! { <Status tone=Tone::Good word="Active"/> },
@@ -109,7 +109,7 @@ fn UserRow(user: AdminUser) -> impl IntoView {
     view! {
         <Row>
             <NameCell href=format!("/admin/users/{}", user.id) name=user.name below=move || view! { <span class="break-all">{email}</span> }/>
-            <Cell><span class="inline-flex items-center gap-2"><Standing suspended=user.suspended_at.is_some()/> {user.is_operator.then(|| view! { <Tag>"operator"</Tag> })}</span></Cell>
+            <Cell><span class="inline-flex items-center gap-2"><AccountStatus suspended=user.suspended_at.is_some()/> {user.is_operator.then(|| view! { <Tag>"operator"</Tag> })}</span></Cell>
             <Cell align=Align::End wide=true>{user.organizations}</Cell>
             <Cell align=Align::End wide=true><span class="text-muted"><MaybeTime at=user.last_seen_at/></span></Cell>
             <Cell align=Align::End wide=true><span class="text-muted"><Time at=user.created_at/></span></Cell>
@@ -166,7 +166,7 @@ fn OrganizationRow(org: AdminOrganization) -> impl IntoView {
             <Cell>
                 {match org.deleted_at {
                     Some(_) => view! { <Status tone=Tone::Idle word="Deleted"/> }.into_any(),
-                    None => view! { <Standing suspended=org.suspended_at.is_some()/> }.into_any(),
+                    None => view! { <AccountStatus suspended=org.suspended_at.is_some()/> }.into_any(),
                 }}
             </Cell>
             <Cell align=Align::End wide=true>{org.members}</Cell>

@@ -1,5 +1,5 @@
 //! One organization: who is in it, what runs in it, what happened lately, and suspending it.
-use super::{SessionCache, list::Standing};
+use super::{SessionCache, list::AccountStatus};
 use crate::{
     admin::{
         fns::read_admin_organization,
@@ -30,7 +30,7 @@ pub fn AdminOrganizationPage() -> impl IntoView {
         let above = vec![("Admin".into(), "/admin".into()), ("Organizations".into(), "/admin/organizations".into())];
         let status = move || match deleted {
             true => view! { <Status tone=Tone::Idle word="Deleted"/> }.into_any(),
-            false => view! { <Standing suspended=suspended/> }.into_any(),
+            false => view! { <AccountStatus suspended=suspended/> }.into_any(),
         };
         let id = org.id.clone();
         let contact = if it.contact_email.is_empty() { "none".to_string() } else { it.contact_email.clone() };

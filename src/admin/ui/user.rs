@@ -1,5 +1,5 @@
 //! One person: who she is, where she is a member, what can be done about her.
-use super::{SessionCache, list::Standing};
+use super::{SessionCache, list::AccountStatus};
 use crate::{
     admin::{
         fns::read_user,
@@ -28,7 +28,7 @@ pub fn AdminUserPage() -> impl IntoView {
         let user = it.user.clone();
         let (suspended, operator) = (user.suspended_at.is_some(), user.is_operator);
         let above = vec![("Admin".into(), "/admin".into()), ("Users".into(), "/admin/users".into())];
-        let status = move || view! { <Standing suspended=suspended/> {operator.then(|| view! { <Tag>"operator"</Tag> })} };
+        let status = move || view! { <AccountStatus suspended=suspended/> {operator.then(|| view! { <Tag>"operator"</Tag> })} };
         let email = user.email.clone();
         let (id, acting) = (user.id.clone(), user.id.clone());
         let below = move || view! { <p class="text-small break-all text-muted">{email}</p> };

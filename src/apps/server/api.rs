@@ -13,7 +13,7 @@ use crate::{
     rights::Action,
     units::Timestamp,
     web::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
+        api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, created, named, ok},
         ctx::Ctx,
         etag::{if_match, versioned},
         sse,
@@ -78,7 +78,7 @@ struct Which {
 /// The organization's applications.
 #[utoipa::path(get, path = "/api/paas/applications", tag = "Applications", params(Which),
     responses((status = 200, description = "A page of applications", body = List<Application>)))]
-async fn list(ctx: Ctx, Asked(asked): Asked<Which>) -> Result<Json<List<Application>>, Refusal> {
+async fn list(ctx: Ctx, QueryParams(asked): QueryParams<Which>) -> Result<Json<List<Application>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let cluster = asked.cluster_id.as_deref().map(|id| named(id, Thing::Cluster)).transpose()?;
     let filter = service::Filter { search: asked.search, status: forms::status(asked.status.as_deref())?, cluster, sort: asked.sort };
@@ -257,7 +257,7 @@ struct Follow {
 /// How an application stands and its copies, as JSON or, with `follow=true`, as server-sent events.
 #[utoipa::path(get, path = "/api/paas/applications/{id}/events", tag = "Applications", params(("id" = String, Path), Follow),
     responses((status = 200, description = "The state, or a stream of states", body = Success<AppState>)))]
-async fn events(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Follow>) -> Result<Response, Refusal> {
+async fn events(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Follow>) -> Result<Response, Refusal> {
     let id = app_id(&id)?;
     if asked.follow {
         return Ok(sse::stream(&ctx.panel, watch::events(&ctx, &id).await?));
@@ -278,7 +278,12 @@ fn file(name: &str, lines: &[Line]) -> Response {
 /// The logs of all copies, as JSON, as a text file or, with `follow=true`, as server-sent events.
 #[utoipa::path(get, path = "/api/paas/applications/{id}/logs", tag = "Applications", params(("id" = String, Path), WhichLines),
     responses((status = 200, description = "Lines of all copies, oldest first, or a stream of them", body = Success<Vec<Line>>)))]
-async fn read_logs(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<WhichLines>, headers: HeaderMap) -> Result<Response, Refusal> {
+async fn read_logs(
+    ctx: Ctx,
+    Path(id): Path<String>,
+    QueryParams(asked): QueryParams<WhichLines>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let app = ctx.app(&app_id(&id)?).to(Action::View).await?;
     let query = asked.query()?;
     if asked.follow {

@@ -5,7 +5,7 @@ use crate::{
     apps::server::view::{service_name, short},
     clusters::server::service as clusters,
     error::{Error, Result},
-    runtime::changes::{Changed, Hub},
+    runtime::changes::{ChangeBus, Changed},
     store::tables::application,
     swarm::{LogLine, LogQuery, Stream as Channel, Swarm, SwarmError, Task, TaskState},
     units::Timestamp,
@@ -197,7 +197,7 @@ enum Fed {
 /// Opens a log for each copy and keeps looking for new copies until the reader is gone.
 async fn feed(ctx: Ctx, id: crate::id::AppId, query: Query, resume: Option<Cursors>, sender: mpsc::Sender<Fed>) {
     let mut open = HashSet::new();
-    let mut listener = ctx.panel.hub.listen();
+    let mut listener = ctx.panel.changes.listen();
     let mut first = true;
     for (task, nanos) in resume.iter().flat_map(|cursors| &cursors.0) {
         sender.send(Fed::Seen(task.clone(), *nanos)).await.ok();
@@ -218,7 +218,7 @@ async fn feed(ctx: Ctx, id: crate::id::AppId, query: Query, resume: Option<Curso
         }
         let ours = Changed::App(id.clone());
         tokio::select! {
-            () = Hub::wait(&mut listener, Duration::from_secs(3), |what| *what == ours) => {}
+            () = ChangeBus::wait(&mut listener, Duration::from_secs(3), |what| *what == ours) => {}
             () = sender.closed() => return,
         }
     }

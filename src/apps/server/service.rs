@@ -203,7 +203,7 @@ pub async fn update(ctx: &Ctx, id: &AppId, form: &UpdateApplication, if_match: O
             write(tx, &app, change).await
         })
         .await?;
-    ctx.panel.hub.tell(Changed::App(app.id.clone()));
+    ctx.panel.changes.tell(Changed::App(app.id.clone()));
     after(ctx, id, Action::Configure).await
 }
 
@@ -313,7 +313,7 @@ pub async fn delete(ctx: &Ctx, id: &AppId, confirm: Option<&str>) -> Result<()> 
 fn wake(panel: &Panel, id: &AppId) {
     panel.wake.converge.notify_one();
     panel.wake.routes.notify_one();
-    panel.hub.tell(Changed::App(id.clone()));
+    panel.changes.tell(Changed::App(id.clone()));
 }
 
 /// The variables that are wanted now; secrets without their values.
@@ -362,7 +362,7 @@ async fn store_environment(ctx: &Ctx, app: &Granted<application::Model>, now: &[
                 env::append(tx, &ctx.panel, app, next).await
             })
             .await?;
-        ctx.panel.hub.tell(Changed::App(app.id.clone()));
+        ctx.panel.changes.tell(Changed::App(app.id.clone()));
     }
     environment(ctx, &app.id).await
 }

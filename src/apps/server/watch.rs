@@ -4,7 +4,7 @@ use crate::{
     apps::{model::AppState, server::service},
     error::Result,
     id::AppId,
-    runtime::changes::{Changed, Hub},
+    runtime::changes::{ChangeBus, Changed},
     web::{ctx::Ctx, sse},
 };
 use axum::response::sse::Event;
@@ -30,7 +30,7 @@ pub async fn state(ctx: &Ctx, id: &AppId) -> Result<AppState> {
 /// Events `state`, the first at once.
 pub async fn events(ctx: &Ctx, id: &AppId) -> Result<impl Stream<Item = Result<Event>> + use<>> {
     state(ctx, id).await?;
-    let watch = Watch { ctx: ctx.clone(), id: id.clone(), listener: ctx.panel.hub.listen(), shown: None, count: 0 };
+    let watch = Watch { ctx: ctx.clone(), id: id.clone(), listener: ctx.panel.changes.listen(), shown: None, count: 0 };
     Ok(futures::stream::unfold(watch, async |mut watch| {
         loop {
             let now = match state(&watch.ctx, &watch.id).await {
@@ -44,7 +44,7 @@ pub async fn events(ctx: &Ctx, id: &AppId) -> Result<impl Stream<Item = Result<E
                 return Some((Ok(event), watch));
             }
             let id = watch.id.clone();
-            Hub::wait(&mut watch.listener, LOOK, move |what| *what == Changed::App(id.clone())).await;
+            ChangeBus::wait(&mut watch.listener, LOOK, move |what| *what == Changed::App(id.clone())).await;
         }
     }))
 }

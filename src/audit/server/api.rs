@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result, Thing},
     id::{OrgId, StreamId},
     web::{
-        api::{Answer, Asked, Done, Input, Refusal, Success, created, named, ok},
+        api::{Answer, Done, Input, QueryParams, Refusal, Success, created, named, ok},
         ctx::Ctx,
     },
 };
@@ -62,7 +62,7 @@ pub struct CursorPagination {
 /// What happened in an organization, the newest first.
 #[utoipa::path(get, path = "/api/organizations/{id}/activity", tag = "Activity", params(ActivityQuery),
     responses((status = 200, description = "A page of the trail", body = ActivityList)))]
-async fn activity(ctx: Ctx, Path(id): Path<String>, Asked(query): Asked<ActivityQuery>) -> Result<Json<ActivityList>, Refusal> {
+async fn activity(ctx: Ctx, Path(id): Path<String>, QueryParams(query): QueryParams<ActivityQuery>) -> Result<Json<ActivityList>, Refusal> {
     let limit = query.limit.unwrap_or(50);
     let page = service::activity(&ctx, Some(&org_id(&id)?), query).await?;
     Ok(Json(ActivityList { success: true, data: page.activities, pagination: CursorPagination { limit, next_cursor: page.next } }))
@@ -78,7 +78,7 @@ async fn activity(ctx: Ctx, Path(id): Path<String>, Asked(query): Asked<Activity
         ("search" = Option<String>, Query)
     ),
     responses((status = 200, description = "The file", content((String = "text/csv", example = "seq,at,id"), (String = "application/x-ndjson", example = "{}")))))]
-async fn export_activity(ctx: Ctx, Path(id): Path<String>, Asked(query): Asked<ExportQuery>) -> Result<Response, Refusal> {
+async fn export_activity(ctx: Ctx, Path(id): Path<String>, QueryParams(query): QueryParams<ExportQuery>) -> Result<Response, Refusal> {
     let (format, query) = query.parse()?;
     let (org, filter) = service::export(&ctx, Some(&org_id(&id)?), query, format).await?;
     let kind = match format {

@@ -49,7 +49,7 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
     panel.observed.store(Arc::new(Observation { swarms }));
     panel.wake.routes.notify_one();
     for app in changed {
-        panel.hub.tell(Changed::App(app));
+        panel.changes.tell(Changed::App(app));
     }
     Ok((!news.is_empty()).then(|| news.join(", ")))
 }
@@ -98,7 +98,7 @@ async fn follow(panel: Arc<Panel>, id: ProviderId, swarm: Arc<dyn Swarm>) {
     while !panel.stop.is_cancelled() {
         if let Ok(mut events) = swarm.events().await {
             if broke {
-                panel.shake(&id, Some(panel.now()));
+                panel.note_interruption(&id, Some(panel.now()));
             }
             pause = Duration::from_secs(1);
             // Something may have happened while nobody listened.
@@ -115,7 +115,7 @@ async fn follow(panel: Arc<Panel>, id: ProviderId, swarm: Arc<dyn Swarm>) {
                 }
             }
             broke = true;
-            panel.shake(&id, None);
+            panel.note_interruption(&id, None);
             panel.wake.observe.notify_one();
         }
         tokio::time::sleep(pause).await;

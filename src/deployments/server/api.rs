@@ -11,7 +11,7 @@ use crate::{
     id::{AppId, DeploymentId},
     rights::Action,
     web::{
-        api::{Answer, Asked, Input, List, Paging, Refusal, Success, accepted, named, ok, waiting},
+        api::{Answer, Input, List, Paging, QueryParams, Refusal, Success, accepted, named, ok, waiting},
         ctx::Ctx,
         sse,
     },
@@ -81,7 +81,7 @@ async fn may_wait_beside(ctx: &Ctx, deployment: &DeploymentId, wait: Option<u64>
 async fn deploy(
     ctx: Ctx,
     Path(id): Path<String>,
-    Asked(asked): Asked<Wait>,
+    QueryParams(asked): QueryParams<Wait>,
     Input(request): Input<DeployRequest>,
 ) -> Result<Response, Refusal> {
     let id = named(&id, Thing::Application)?;
@@ -93,7 +93,7 @@ async fn deploy(
 /// Restarts the live release in fresh containers, the old ones serving until the new ones do.
 #[utoipa::path(post, path = "/api/paas/applications/{id}/restart", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
-async fn restart(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
+async fn restart(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wait>) -> Result<Response, Refusal> {
     let id = named(&id, Thing::Application)?;
     may_wait_for(&ctx, &id, asked.wait).await?;
     let made = service::restart(&ctx, &id).await?;
@@ -112,7 +112,7 @@ struct Page {
 /// Deployments of an application, the newest first.
 #[utoipa::path(get, path = "/api/paas/applications/{id}/deployments", tag = "Deployments", params(("id" = String, Path), Page),
     responses((status = 200, description = "A page of deployments", body = List<Deployment>)))]
-async fn list(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Page>) -> Result<Json<List<Deployment>>, Refusal> {
+async fn list(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Page>) -> Result<Json<List<Deployment>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let (data, pagination) = service::list(&ctx, &named(&id, Thing::Application)?, paging).await?;
     Ok(Json(List { success: true, data, pagination }))
@@ -121,7 +121,7 @@ async fn list(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Page>) -> Re
 /// One deployment with its phases and, where it failed, its dossier.
 #[utoipa::path(get, path = "/api/paas/deployments/{id}", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 200, description = "The deployment", body = Success<Deployment>)))]
-async fn get(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Answer<Deployment> {
+async fn get(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wait>) -> Answer<Deployment> {
     let id = named(&id, Thing::Deployment)?;
     match waiting(asked.wait)? {
         Some(at_most) => ok(service::wait(&ctx, &id, at_most).await?),
@@ -148,7 +148,7 @@ struct Lines {
 /// The log of a deployment, as JSON or, with `follow=true`, as server-sent events.
 #[utoipa::path(get, path = "/api/paas/deployments/{id}/logs", tag = "Deployments", params(("id" = String, Path), Lines),
     responses((status = 200, description = "Lines in order, or a stream of them", body = Success<Vec<LogLine>>)))]
-async fn logs(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Lines>, headers: HeaderMap) -> Result<Response, Refusal> {
+async fn logs(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Lines>, headers: HeaderMap) -> Result<Response, Refusal> {
     let id = named(&id, Thing::Deployment)?;
     let after = asked.last_event_id.as_deref().or(asked.after.as_deref());
     let after = match sse::last_seen(&headers, after) {
@@ -170,7 +170,7 @@ async fn logs(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Lines>, head
 /// Deploys the release of this deployment again: its image, configuration and environment.
 #[utoipa::path(post, path = "/api/paas/deployments/{id}/rollback", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The new deployment, to be followed", body = Success<Deployment>)))]
-async fn rollback(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
+async fn rollback(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wait>) -> Result<Response, Refusal> {
     let id = named(&id, Thing::Deployment)?;
     may_wait_beside(&ctx, &id, asked.wait).await?;
     let made = service::rollback(&ctx, &id).await?;
@@ -180,7 +180,7 @@ async fn rollback(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -
 /// Ends a deployment; what visitors see stays as it is.
 #[utoipa::path(post, path = "/api/paas/deployments/{id}/cancel", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
-async fn cancel(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
+async fn cancel(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wait>) -> Result<Response, Refusal> {
     let id = named(&id, Thing::Deployment)?;
     may_wait_beside(&ctx, &id, asked.wait).await?;
     let ended = service::cancel(&ctx, &id).await?;
@@ -190,7 +190,7 @@ async fn cancel(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> 
 /// Ends a canary well: all visitors get the new release now, whatever its numbers say.
 #[utoipa::path(post, path = "/api/paas/deployments/{id}/promote", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
-async fn promote(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
+async fn promote(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wait>) -> Result<Response, Refusal> {
     let id = named(&id, Thing::Deployment)?;
     may_wait_beside(&ctx, &id, asked.wait).await?;
     let decided = canaries::promote(&ctx, &id).await?;
@@ -200,7 +200,7 @@ async fn promote(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) ->
 /// Ends a canary at once: all visitors get the release before again, and the deployment fails.
 #[utoipa::path(post, path = "/api/paas/deployments/{id}/rollback-now", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
-async fn rollback_now(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wait>) -> Result<Response, Refusal> {
+async fn rollback_now(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wait>) -> Result<Response, Refusal> {
     let id = named(&id, Thing::Deployment)?;
     may_wait_beside(&ctx, &id, asked.wait).await?;
     let decided = canaries::roll_back_now(&ctx, &id).await?;

@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     id::{AppId, DeploymentId, Id},
     runtime::{changes::Changed, panel::Panel},
-    traffic::server,
+    traffic::server::service,
     units::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -39,15 +39,15 @@ impl Sums {
 
 impl Sum {
     async fn read(panel: &Panel, app: &AppId, release: &DeploymentId, since: Timestamp) -> Result<Sum> {
-        let total = server::totals(panel.db.read(), app, release.as_str(), since - SKEW).await?;
-        Ok(Sum { requests: total.requests, errors: total.classes[4], latency: server::written(&total.latency) })
+        let total = service::totals(panel.db.read(), app, release.as_str(), since - SKEW).await?;
+        Ok(Sum { requests: total.requests, errors: total.classes[4], latency: service::written(&total.latency) })
     }
 
     /// What was counted since an earlier moment.
     pub fn since(&self, earlier: &Sum) -> Counts {
-        let before: HashMap<usize, u32> = server::read(&earlier.latency).filled().collect();
+        let before: HashMap<usize, u32> = service::read(&earlier.latency).filled().collect();
         let mut latency = Histogram::default();
-        for (bucket, count) in server::read(&self.latency).filled() {
+        for (bucket, count) in service::read(&self.latency).filled() {
             latency.fill(bucket, count.saturating_sub(before.get(&bucket).copied().unwrap_or_default()));
         }
         let micros = |share| latency.quantile(share).map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
@@ -63,10 +63,10 @@ impl Sum {
 /// Writes down what the edge of this process has counted up to now. The loop does it every few seconds; where something is decided, the
 /// last of them count, too.
 pub async fn gather(panel: &Panel) -> Result<()> {
-    server::drain(panel);
-    let told = server::flush(panel).await?;
+    service::drain(panel);
+    let told = service::flush(panel).await?;
     if !told.is_empty() {
-        panel.hub.tell(Changed::Traffic(Arc::new(told)));
+        panel.changes.tell(Changed::Traffic(Arc::new(told)));
     }
     Ok(())
 }
@@ -79,10 +79,10 @@ mod tests {
     fn a_step_counts_from_its_own_beginning() {
         let mut all = Histogram::default();
         (0..95).for_each(|_| all.record(Duration::from_millis(1)));
-        let before = Sum { requests: 95, errors: 7, latency: server::written(&all) };
+        let before = Sum { requests: 95, errors: 7, latency: service::written(&all) };
         assert_eq!(before.since(&before), Counts::default());
         (0..100).for_each(|_| all.record(Duration::from_millis(500)));
-        let after = Sum { requests: 195, errors: 10, latency: server::written(&all) };
+        let after = Sum { requests: 195, errors: 10, latency: service::written(&all) };
         let counts = after.since(&before);
         assert_eq!((counts.requests, counts.errors), (100, 3));
         assert!(counts.p50_micros.is_some_and(|it| (450_000..600_000).contains(&it)), "{counts:?}");

@@ -4,7 +4,7 @@ use crate::{
     deployments::{model::Deployment, server::service},
     error::Result,
     id::DeploymentId,
-    runtime::changes::{Changed, Hub},
+    runtime::changes::{ChangeBus, Changed},
     web::{ctx::Ctx, sse},
 };
 use axum::response::sse::Event;
@@ -27,7 +27,7 @@ struct Watch {
 /// Events `line` (with the line's number as id), `state` and at last `end`.
 pub async fn events(ctx: &Ctx, id: &DeploymentId, after: i64) -> Result<impl Stream<Item = Result<Event>> + use<>> {
     service::get(ctx, id).await?;
-    let listener = ctx.panel.hub.listen();
+    let listener = ctx.panel.changes.listen();
     let watch = Watch { ctx: ctx.clone(), id: id.clone(), listener, after, shown: None, ready: VecDeque::new(), over: false };
     Ok(futures::stream::unfold(watch, async |mut watch| {
         loop {
@@ -67,7 +67,7 @@ impl Watch {
         }
         if self.ready.is_empty() {
             let id = self.id.clone();
-            Hub::wait(&mut self.listener, Duration::from_secs(2), move |what| *what == Changed::Deployment(id.clone())).await;
+            ChangeBus::wait(&mut self.listener, Duration::from_secs(2), move |what| *what == Changed::Deployment(id.clone())).await;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::{
     error::{Result, Thing},
     id::DomainId,
     web::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, accepted, created, named, ok},
+        api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, accepted, created, named, ok},
         ctx::Ctx,
     },
 };
@@ -53,7 +53,7 @@ struct Which {
 /// The organization's domains.
 #[utoipa::path(get, path = "/api/paas/domains", tag = "Domains", params(Which),
     responses((status = 200, description = "A page of domains", body = List<Domain>)))]
-async fn list(ctx: Ctx, Asked(asked): Asked<Which>) -> Result<Json<List<Domain>>, Refusal> {
+async fn list(ctx: Ctx, QueryParams(asked): QueryParams<Which>) -> Result<Json<List<Domain>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let (data, pagination) = service::list(&ctx, asked.search.as_deref(), paging).await?;
     Ok(Json(List { success: true, data, pagination }))
@@ -71,7 +71,11 @@ struct Page {
 /// The domains of an application.
 #[utoipa::path(get, path = "/api/paas/applications/{id}/domains", tag = "Domains", params(("id" = String, Path), Page),
     responses((status = 200, description = "A page of domains", body = List<Domain>)))]
-async fn list_of_application(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Page>) -> Result<Json<List<Domain>>, Refusal> {
+async fn list_of_application(
+    ctx: Ctx,
+    Path(id): Path<String>,
+    QueryParams(asked): QueryParams<Page>,
+) -> Result<Json<List<Domain>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let (data, pagination) = service::of_application(&ctx, &named(&id, Thing::Application)?, paging).await?;
     Ok(Json(List { success: true, data, pagination }))
@@ -80,7 +84,7 @@ async fn list_of_application(ctx: Ctx, Path(id): Path<String>, Asked(asked): Ask
 /// Certificates of the panel's address and of applications' own names, those with a problem first. For operators.
 #[utoipa::path(get, path = "/api/admin/certificates", tag = "Domains", params(Page),
     responses((status = 200, description = "A page of certificates", body = List<OwnCertificate>)))]
-async fn own_certificates(ctx: Ctx, Asked(asked): Asked<Page>) -> Result<Json<List<OwnCertificate>>, Refusal> {
+async fn own_certificates(ctx: Ctx, QueryParams(asked): QueryParams<Page>) -> Result<Json<List<OwnCertificate>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let (data, pagination) = service::own_certificates(&ctx, paging).await?;
     Ok(Json(List { success: true, data, pagination }))

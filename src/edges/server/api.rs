@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result, Thing},
     id::EdgeId,
     web::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
+        api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, created, named, ok},
         ctx::{Ctx, Visitor},
         http::bearer_of,
     },
@@ -52,7 +52,7 @@ struct Which {
 
 /// Edges that run elsewhere, by name.
 #[utoipa::path(get, path = "/api/admin/edges", tag = "Edges", params(Which), responses((status = 200, description = "A page of edges", body = List<Edge>)))]
-async fn list_edges(ctx: Ctx, Asked(which): Asked<Which>) -> Result<Json<List<Edge>>, Refusal> {
+async fn list_edges(ctx: Ctx, QueryParams(which): QueryParams<Which>) -> Result<Json<List<Edge>>, Refusal> {
     ctx.operator()?;
     let (data, pagination) = service::list(&ctx, Paging::parse(which.page, which.limit)?).await?;
     Ok(Json(List { success: true, data, pagination }))
@@ -119,7 +119,7 @@ struct Having {
 async fn follow(visitor: Visitor, headers: HeaderMap, request: Request) -> Result<Response, Refusal> {
     let edge = service::by_token(&visitor.panel, bearer_of(&headers)).await?;
     let (mut parts, _) = request.into_parts();
-    let Asked(having) = Asked::<Having>::from_request_parts(&mut parts, &()).await?;
+    let QueryParams(having) = QueryParams::<Having>::from_request_parts(&mut parts, &()).await?;
     let digest = having.digest.unwrap_or_default();
     if digest.len() > 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(Error::invalid("digest", "A digest has 64 hex digits.").into());

@@ -17,7 +17,7 @@ fn place(ctx: &Ctx) -> String {
     format!("edge once {}", ctx.who.credential.id())
 }
 
-/// Hands the token to the page that follows.
+/// WorkerSlots the token to the page that follows.
 pub fn hand_over(ctx: &Ctx, made: &NewEdge) -> Result<()> {
     let sealed = ctx.panel.secrets.seal(&place(ctx), &format!("{}\n{}\n{}", made.edge.name, made.token, made.command))?;
     set(ctx, &sealed, LIFE);

@@ -6,7 +6,7 @@ use crate::{
         server::service,
     },
     web::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
+        api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, created, named, ok},
         ctx::Ctx,
         etag::{if_match, versioned},
     },
@@ -36,7 +36,7 @@ struct Which {
 /// The caller's keys in this organization, the newest first.
 #[utoipa::path(get, path = "/api/api-keys", tag = "API keys", params(Which),
     responses((status = 200, description = "A page of keys", body = List<ApiKey>)))]
-async fn list(ctx: Ctx, Asked(asked): Asked<Which>) -> Result<Json<List<ApiKey>>, Refusal> {
+async fn list(ctx: Ctx, QueryParams(asked): QueryParams<Which>) -> Result<Json<List<ApiKey>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let (data, pagination) = service::list(&ctx, asked.all, paging).await?;
     Ok(Json(List { success: true, data, pagination }))

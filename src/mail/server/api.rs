@@ -9,7 +9,7 @@ use crate::{
         },
     },
     web::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, accepted, created, ok},
+        api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, accepted, created, ok},
         ctx::{Ctx, Visitor},
     },
 };
@@ -51,7 +51,7 @@ struct Which {
 /// Messages, the newest first. For operators.
 #[utoipa::path(get, path = "/api/admin/mail", tag = "Mail", params(Which),
     responses((status = 200, description = "A page of messages", body = List<Message>)))]
-async fn list(ctx: Ctx, Asked(asked): Asked<Which>) -> Result<Json<List<Message>>, Refusal> {
+async fn list(ctx: Ctx, QueryParams(asked): QueryParams<Which>) -> Result<Json<List<Message>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let status = asked.status.as_deref().filter(|text| !text.is_empty()).map(MailStatus::parse).transpose()?;
     let filter = service::Filter { status, template: asked.template, search: asked.search };
@@ -104,7 +104,7 @@ struct WhichAddresses {
 /// Addresses that get no mail any more. For operators.
 #[utoipa::path(get, path = "/api/admin/mail/suppressions", tag = "Mail", params(WhichAddresses),
     responses((status = 200, description = "A page of addresses", body = List<Suppression>)))]
-async fn suppressions(ctx: Ctx, Asked(asked): Asked<WhichAddresses>) -> Result<Json<List<Suppression>>, Refusal> {
+async fn suppressions(ctx: Ctx, QueryParams(asked): QueryParams<WhichAddresses>) -> Result<Json<List<Suppression>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let (data, pagination) = service::suppressions(&ctx, asked.search.as_deref(), paging).await?;
     Ok(Json(List { success: true, data, pagination }))

@@ -15,7 +15,7 @@ use leptos_router::hooks::use_query_map;
 
 /// What was asked for.
 #[derive(Debug, Clone, Default)]
-struct Asked {
+struct ListQuery {
     search: Option<String>,
     status: Option<String>,
     template: Option<String>,
@@ -26,7 +26,7 @@ struct Asked {
 pub fn MailList() -> impl IntoView {
     let query = use_query_map().read_untracked();
     let given = |name: &str| query.get(name).filter(|text| !text.trim().is_empty());
-    let asked = Asked { search: given("search"), status: given("status"), template: given("template") };
+    let asked = ListQuery { search: given("search"), status: given("status"), template: given("template") };
     let page = given("page").and_then(|text| text.parse().ok()).filter(|page| *page > 0);
     let wanted = asked.clone();
     let both = async move { Ok((read_mail_overview().await?, read_mails(wanted.search, wanted.status, wanted.template, page).await?)) };
@@ -101,7 +101,7 @@ fn Days(days: Vec<MailDay>) -> impl IntoView {
 }
 
 #[component]
-fn Listing(found: Messages, asked: Asked) -> impl IntoView {
+fn Listing(found: Messages, asked: ListQuery) -> impl IntoView {
     let (page, pages, total) = (found.page, found.pages, found.total);
     let href = address(
         "/admin/mail",
@@ -144,7 +144,7 @@ fn Listing(found: Messages, asked: Asked) -> impl IntoView {
 }
 
 #[component]
-fn Filter(asked: Asked) -> impl IntoView {
+fn Filter(asked: ListQuery) -> impl IntoView {
     let (status, template) = (asked.status.unwrap_or_default(), asked.template.unwrap_or_default());
     let statuses = MailStatus::ALL
         .into_iter()

@@ -5,8 +5,8 @@ use crate::{
     id::AppId,
     metrics::model::AccessLine,
     rights::Action,
-    runtime::changes::{Changed, Hub},
-    traffic::server::{self, LineFilter},
+    runtime::changes::{ChangeBus, Changed},
+    traffic::server::service::{self, LineFilter},
     units::Timestamp,
     web::{ctx::Ctx, sse},
 };
@@ -44,9 +44,9 @@ fn line((seq, entry): (i64, AccessEntry)) -> AccessLine {
 pub async fn newest(ctx: &Ctx, id: &AppId, filter: &LineFilter, limit: u64) -> Result<(Vec<AccessLine>, i64)> {
     ctx.app(id).to(Action::View).await?;
     let db = ctx.panel.db.read();
-    // Asked first: what is written meanwhile is read again rather than missed.
-    let last = server::newest_line(db, id).await?;
-    let lines: Vec<AccessLine> = server::lines(db, id, filter, limit).await?.into_iter().map(line).collect();
+    // MetricsQuery first: what is written meanwhile is read again rather than missed.
+    let last = service::newest_line(db, id).await?;
+    let lines: Vec<AccessLine> = service::lines(db, id, filter, limit).await?.into_iter().map(line).collect();
     let last = lines.last().map_or(last, |line| line.seq.max(last));
     Ok((lines, last))
 }
@@ -68,7 +68,7 @@ pub async fn follow(
     limit: u64,
     after: Option<i64>,
 ) -> Result<impl Stream<Item = Result<Event>> + use<>> {
-    let listener = ctx.panel.hub.listen();
+    let listener = ctx.panel.changes.listen();
     let (lines, last) = newest(ctx, id, &filter, limit).await?;
     let (ready, after) = match after {
         Some(after) => (VecDeque::new(), after),
@@ -92,17 +92,17 @@ impl Watch {
     async fn look(&mut self) -> Result<()> {
         self.ctx.app(&self.id).to(Action::View).await?;
         let db = self.ctx.panel.db.read();
-        let newest = server::newest_line(db, &self.id).await?;
+        let newest = service::newest_line(db, &self.id).await?;
         if newest > self.after {
             let filter = LineFilter { after: Some(self.after), ..self.filter.clone() };
-            let lines = server::lines(db, &self.id, &filter, BATCH).await?;
+            let lines = service::lines(db, &self.id, &filter, BATCH).await?;
             self.after = if (lines.len() as u64) < BATCH { newest } else { self.after };
             self.after = lines.last().map_or(self.after, |(seq, _)| self.after.max(*seq));
             self.ready.extend(lines.into_iter().map(line));
         }
         if self.ready.is_empty() {
             let id = self.id.clone();
-            Hub::wait(&mut self.listener, LOOK, move |what| matches!(what, Changed::Traffic(apps) if apps.contains(&id))).await;
+            ChangeBus::wait(&mut self.listener, LOOK, move |what| matches!(what, Changed::Traffic(apps) if apps.contains(&id))).await;
         }
         Ok(())
     }

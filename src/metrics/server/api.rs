@@ -5,15 +5,14 @@ use crate::{
     metrics::{
         model::{AccessLine, Metrics, PlatformTraffic},
         server::{
-            access,
-            asked::{self, Asked as Which, AskedLines},
-            prometheus,
+            access, prometheus,
+            query::{self, LinesQuery, MetricsQuery},
             service::{self, Span},
             watch,
         },
     },
     web::{
-        api::{Answer, Asked, Refusal, Success, named, ok},
+        api::{Answer, QueryParams, Refusal, Success, named, ok},
         ctx::Ctx,
         sse,
     },
@@ -35,9 +34,9 @@ fn app_id(text: &str) -> Result<AppId> {
 }
 
 /// What an application was asked and how that went: requests by status class, latency, bytes, retried and held requests, in points of time.
-#[utoipa::path(get, path = "/api/paas/applications/{id}/metrics", tag = "Metrics", params(("id" = String, Path), Which),
+#[utoipa::path(get, path = "/api/paas/applications/{id}/metrics", tag = "Metrics", params(("id" = String, Path), MetricsQuery),
     responses((status = 200, description = "The numbers. A point without numbers is one that no edge told of", body = Success<Metrics>)))]
-async fn metrics(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Which>) -> Result<Response, Refusal> {
+async fn metrics(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<MetricsQuery>) -> Result<Response, Refusal> {
     let id = app_id(&id)?;
     let span = Span::parse(&asked, ctx.panel.now())?;
     if asked.follow {
@@ -48,13 +47,18 @@ async fn metrics(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Which>) -
 
 /// The newest lines of an application's access log, as JSON or, with `follow=true`, as server-sent events. It holds a sample of the
 /// requests, as the application's settings say, for at most a week.
-#[utoipa::path(get, path = "/api/paas/applications/{id}/access-log", tag = "Metrics", params(("id" = String, Path), AskedLines),
+#[utoipa::path(get, path = "/api/paas/applications/{id}/access-log", tag = "Metrics", params(("id" = String, Path), LinesQuery),
     responses((status = 200, description = "Lines, the oldest first, or a stream of them", body = Success<Vec<AccessLine>>)))]
-async fn access_log(ctx: Ctx, Path(id): Path<String>, Asked(lines): Asked<AskedLines>, headers: HeaderMap) -> Result<Response, Refusal> {
+async fn access_log(
+    ctx: Ctx,
+    Path(id): Path<String>,
+    QueryParams(lines): QueryParams<LinesQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let id = app_id(&id)?;
     let (filter, limit) = lines.parse()?;
     if lines.follow {
-        let after = sse::last_seen(&headers, lines.last_event_id.as_deref()).map(|text| asked::cursor(&text)).transpose()?;
+        let after = sse::last_seen(&headers, lines.last_event_id.as_deref()).map(|text| query::cursor(&text)).transpose()?;
         return Ok(sse::stream(&ctx.panel, access::follow(&ctx, &id, filter, limit, after).await?));
     }
     Ok(ok(access::newest(&ctx, &id, &filter, limit).await?.0).into_response())

@@ -1,7 +1,7 @@
 //! What this process counts, for Prometheus: the panel itself, and its edge with one set of series for each release of an application.
 //! Only the first thousand releases are told apart, so that the text stays bounded; what is left out is counted.
-use crate::traffic::server::Inbox;
-use crate::{runtime::panel::Panel, traffic::server};
+use crate::traffic::server::service::Inbox;
+use crate::{runtime::panel::Panel, traffic::server::service};
 use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -44,11 +44,11 @@ pub fn text(panel: &Panel) -> String {
     };
     let one = |value: f64| [(String::new(), value)];
     family("build_info", "gauge", "The program's version.", &[(format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1.0)]);
-    family("panel_start_time_seconds", "gauge", "When this process began, in seconds since 1970.", &one(panel.pulse.began()));
-    let (answered, in_hand) = panel.pulse.requests();
+    family("panel_start_time_seconds", "gauge", "When this process began, in seconds since 1970.", &one(panel.heartbeats.began()));
+    let (answered, in_hand) = panel.heartbeats.requests();
     family("panel_requests_total", "counter", "Requests that pages and the API have answered.", &one(answered as f64));
     family("panel_requests_in_flight", "gauge", "Requests that pages and the API have in hand.", &one(in_hand as f64));
-    let beats = panel.pulse.beats();
+    let beats = panel.heartbeats.beats();
     let label = |name: &str| format!("{{loop=\"{name}\"}}");
     let of =
         |read: fn(&crate::runtime::heartbeats::Beat) -> f64| beats.iter().map(|(name, beat)| (label(name), read(beat))).collect::<Vec<_>>();
@@ -65,7 +65,7 @@ pub fn text(panel: &Panel) -> String {
             "Lines of access logs that nobody took in time.",
             &one(edge.dropped_access_entries() as f64),
         );
-        let name = server::own_edge(panel);
+        let name = service::own_edge(panel);
         family("edge_info", "gauge", "The name of this process's edge.", &[(format!("{{edge=\"{name}\"}}"), 1.0)]);
         let (told, left_out) = bounded(&edge.prometheus(), RELEASES);
         family("edge_releases_left_out", "gauge", "Releases whose series are left out because there are too many.", &one(left_out as f64));

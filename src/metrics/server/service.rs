@@ -10,11 +10,11 @@ use crate::{
             EDGE, EdgeNumbers, KEPT, Latency, MOST_POINTS, Mark, Metrics, Numbers, PlatformPoint, PlatformTraffic, Point, Range,
             ReleaseNumbers, STEPS,
         },
-        server::asked::Asked,
+        server::query::MetricsQuery,
     },
     rights::Action,
     store::tables::deployment,
-    traffic::server::{self, EdgeCount, Step},
+    traffic::server::service::{self, EdgeCount, Step},
     units::Timestamp,
     web::ctx::Ctx,
 };
@@ -43,7 +43,7 @@ pub struct Span {
 
 impl Span {
     /// Checks what was asked for. Points begin on whole steps, so that the same minute is always in the same point.
-    pub fn parse(asked: &Asked, now: Timestamp) -> Result<Self> {
+    pub fn parse(asked: &MetricsQuery, now: Timestamp) -> Result<Self> {
         let release = match asked.release.as_deref() {
             None | Some("") => None,
             Some(EDGE) => Some(String::new()),
@@ -90,7 +90,7 @@ impl Span {
     }
 
     fn of(range: Range, now: Timestamp) -> Result<Self> {
-        Span::parse(&Asked { range: Some(range.name().into()), ..Asked::default() }, now)
+        Span::parse(&MetricsQuery { range: Some(range.name().into()), ..MetricsQuery::default() }, now)
     }
 
     fn between(&self) -> (Timestamp, Timestamp) {
@@ -166,8 +166,9 @@ impl Sum {
 pub async fn metrics(ctx: &Ctx, id: &AppId, span: &Span) -> Result<Metrics> {
     let app = ctx.app(id).to(Action::View).await?;
     let db = ctx.panel.db.read();
-    let rows = server::series(db, id, span.source, span.between(), span.release.as_deref()).await?;
-    let told: BTreeSet<i64> = server::reported(db, span.source, span.between()).await?.into_iter().map(|(at, ..)| span.index(at)).collect();
+    let rows = service::series(db, id, span.source, span.between(), span.release.as_deref()).await?;
+    let told: BTreeSet<i64> =
+        service::reported(db, span.source, span.between()).await?.into_iter().map(|(at, ..)| span.index(at)).collect();
     let (mut total, mut points, mut releases) = (Sum::default(), BTreeMap::<i64, Sum>::new(), HashMap::<String, Sum>::new());
     for (at, _, one) in &rows {
         total.add(*at, one);
@@ -250,7 +251,7 @@ pub async fn platform(ctx: &Ctx) -> Result<PlatformTraffic> {
     ctx.operator()?;
     let (db, now) = (ctx.panel.db.read(), ctx.panel.now());
     let minute = Step::Minute.begin(now.millis());
-    let hour = server::reported(db, Step::Minute, (Timestamp(minute - 3_600_000), Timestamp(minute + 60_000))).await?;
+    let hour = service::reported(db, Step::Minute, (Timestamp(minute - 3_600_000), Timestamp(minute + 60_000))).await?;
     let mut edges: BTreeMap<String, (Timestamp, EdgeCount)> = BTreeMap::new();
     for (at, edge, count) in hour {
         let (last, sum) = edges.entry(edge).or_default();
@@ -271,7 +272,7 @@ pub async fn platform(ctx: &Ctx) -> Result<PlatformTraffic> {
     };
     let span = Span::of(Range::Day, now)?;
     let mut sums: BTreeMap<i64, EdgeCount> = BTreeMap::new();
-    for (at, _, count) in server::reported(db, span.source, span.between()).await? {
+    for (at, _, count) in service::reported(db, span.source, span.between()).await? {
         sums.entry(at.millis()).or_default().merge(&count);
     }
     let mut points: Vec<PlatformPoint> = span
@@ -295,9 +296,9 @@ pub async fn platform(ctx: &Ctx) -> Result<PlatformTraffic> {
 mod tests {
     use super::*;
 
-    fn asked(range: Option<&str>, from: Option<&str>, to: Option<&str>, step: Option<i64>) -> Asked {
+    fn asked(range: Option<&str>, from: Option<&str>, to: Option<&str>, step: Option<i64>) -> MetricsQuery {
         let own = |text: Option<&str>| text.map(str::to_string);
-        Asked { range: own(range), from: own(from), to: own(to), step, ..Asked::default() }
+        MetricsQuery { range: own(range), from: own(from), to: own(to), step, ..MetricsQuery::default() }
     }
 
     #[test]
@@ -322,7 +323,7 @@ mod tests {
             (asked(None, Some("yesterday"), to, None), "from"),
             (asked(Some("1h"), None, None, Some(61)), "step"),
             (asked(Some("30d"), None, None, Some(60)), "step"),
-            (Asked { release: Some("x".into()), ..Asked::default() }, "release"),
+            (MetricsQuery { release: Some("x".into()), ..MetricsQuery::default() }, "release"),
         ] {
             match Span::parse(&wrong, now) {
                 Err(Error::Invalid(fields)) => assert_eq!(fields[0].field, field),

@@ -2,16 +2,16 @@
 use crate::{
     error::Result,
     runtime::{changes::Changed, loops::Outcome, panel::Panel},
-    traffic::server,
+    traffic::server::service,
 };
 use std::sync::Arc;
 
 /// Writes down what this process's edge and others counted since the last time.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
-    server::drain(panel);
-    let told = server::flush(panel).await?;
+    service::drain(panel);
+    let told = service::flush(panel).await?;
     if !told.is_empty() {
-        panel.hub.tell(Changed::Traffic(Arc::new(told)));
+        panel.changes.tell(Changed::Traffic(Arc::new(told)));
     }
     // Every few seconds: not worth a line.
     Ok(None)
@@ -19,6 +19,6 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
 
 /// Removes what is kept no longer.
 pub async fn tidy(panel: &Arc<Panel>) -> Result<Outcome> {
-    let removed = server::trim(&panel.db, panel.now()).await?;
+    let removed = service::trim(&panel.db, panel.now()).await?;
     Ok((removed > 0).then(|| format!("removed {removed} old rows")))
 }

@@ -3,8 +3,8 @@ use crate::{
     error::Result,
     id::AppId,
     rights::Action,
-    runtime::changes::{Changed, Hub},
-    traffic::server::Step,
+    runtime::changes::{ChangeBus, Changed},
+    traffic::server::service::Step,
     web::{ctx::Ctx, sse},
 };
 use axum::response::sse::Event;
@@ -25,11 +25,11 @@ struct Watch {
 pub async fn events(ctx: &Ctx, id: &AppId) -> Result<impl Stream<Item = Result<Event>> + use<>> {
     ctx.app(id).to(Action::View).await?;
     let minute = Step::Minute.begin(ctx.panel.now().millis());
-    let watch = Watch { ctx: ctx.clone(), id: id.clone(), minute, listener: ctx.panel.hub.listen() };
+    let watch = Watch { ctx: ctx.clone(), id: id.clone(), minute, listener: ctx.panel.changes.listen() };
     Ok(futures::stream::unfold(watch, async |mut watch| {
         loop {
             let id = watch.id.clone();
-            Hub::wait(&mut watch.listener, LOOK, move |what| matches!(what, Changed::Traffic(apps) if apps.contains(&id))).await;
+            ChangeBus::wait(&mut watch.listener, LOOK, move |what| matches!(what, Changed::Traffic(apps) if apps.contains(&id))).await;
             // Who may no longer see the application hears no more of it.
             if let Err(why) = watch.ctx.app(&watch.id).to(Action::View).await {
                 return Some((Err(why), watch));

@@ -136,7 +136,7 @@ pub async fn join_by_invitation(token: String, name: String, password: String) -
     use crate::{accounts::server::cookies, orgs::server::service::answers, web::ctx::visitor};
     let opened = answers::join(&visitor()?, &token, &name, &password).await?;
     crate::kit::side::remember(crate::kit::Flash::JOINED);
-    cookies::welcome(&opened, None)
+    cookies::set_session_cookie(&opened, None)
 }
 
 /// Signs out, and comes back to the invitation.
@@ -148,7 +148,7 @@ pub async fn sign_out_for_invitation(token: String) -> Result<(), Error> {
         web::ctx::ctx,
     };
     service::sign_out(&ctx()?).await?;
-    cookies::farewell()?;
+    cookies::clear_session_cookie()?;
     leptos_axum::redirect(&forms::invitation_page(&token)?);
     Ok(())
 }

@@ -150,7 +150,7 @@ pub async fn leave_organization(organization: OrgId) -> Result<(), Error> {
     Ok(())
 }
 
-/// Hands the organization over to a member.
+/// WorkerSlots the organization over to a member.
 #[server]
 pub async fn transfer_organization(user_id: UserId, confirm: String) -> Result<(), Error> {
     use super::server::service;

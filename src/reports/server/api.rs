@@ -5,7 +5,7 @@ use crate::{
         server::service,
     },
     web::{
-        api::{Answer, Asked, List, Paging, Refusal, Success, ok},
+        api::{Answer, List, Paging, QueryParams, Refusal, Success, ok},
         ctx::Ctx,
     },
 };
@@ -33,7 +33,7 @@ struct Which {
 /// Kinds of fault, what happened last first. For operators.
 #[utoipa::path(get, path = "/api/admin/errors", tag = "Error reports", params(Which),
     responses((status = 200, description = "A page of kinds of fault", body = List<ErrorGroup>)))]
-async fn list(ctx: Ctx, Asked(asked): Asked<Which>) -> Result<Json<List<ErrorGroup>>, Refusal> {
+async fn list(ctx: Ctx, QueryParams(asked): QueryParams<Which>) -> Result<Json<List<ErrorGroup>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let (data, pagination) = service::list(&ctx, asked.search.as_deref(), paging).await?;
     Ok(Json(List { success: true, data, pagination }))

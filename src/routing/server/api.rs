@@ -7,7 +7,7 @@ use crate::{
         server::service::{self, paths},
     },
     web::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
+        api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, created, named, ok},
         ctx::Ctx,
         etag::{if_match, versioned},
     },
@@ -54,7 +54,7 @@ struct Page {
 /// The paths under hosts of the organization that lead to an application.
 #[utoipa::path(get, path = "/api/paas/applications/{id}/paths", tag = "Routing", params(("id" = String, Path), Page),
     responses((status = 200, description = "A page of paths", body = List<PathRoute>)))]
-async fn list_paths(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Page>) -> Result<Json<List<PathRoute>>, Refusal> {
+async fn list_paths(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Page>) -> Result<Json<List<PathRoute>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let (data, pagination) = paths::list(&ctx, &app_id(&id)?, paging).await?;
     Ok(Json(List { success: true, data, pagination }))

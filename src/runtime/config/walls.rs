@@ -1,5 +1,5 @@
 //! The walls of a machine: what its packet filter keeps apart.
-use crate::agent::Asked;
+use crate::agent::WallSettings;
 use crate::runtime::config::Config;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, net::SocketAddr};
@@ -26,10 +26,10 @@ impl Default for WallsConfig {
 
 impl Config {
     /// What the configuration asks of this machine's walls. The ports of the edge stay open on its public addresses.
-    pub fn walls_asked(&self) -> Asked {
+    pub fn wall_settings(&self) -> WallSettings {
         let (walls, edge) = (&self.walls, &self.edge);
         let ports: BTreeSet<u16> = edge.listen.iter().chain(&edge.listen_tls).map(SocketAddr::port).collect();
         let doors = edge.public_addresses.iter().flat_map(|address| ports.iter().map(|port| SocketAddr::new(*address, *port)));
-        Asked { nodes: walls.nodes.clone(), closed: walls.closed.clone(), doors: doors.collect(), strict: walls.strict }
+        WallSettings { nodes: walls.nodes.clone(), closed: walls.closed.clone(), doors: doors.collect(), strict: walls.strict }
     }
 }

@@ -9,9 +9,9 @@ use futures::future::BoxFuture;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use skypanel::{
-    doors,
     id::DeploymentId,
     rights::Role,
+    router,
     store::tables::{app_grant, application, deployment, invitation, membership, organization, role},
 };
 use std::collections::{BTreeSet, HashMap};
@@ -310,5 +310,5 @@ async fn another_organization_named_in_a_header_is_not_there_on_any_route() {
 fn every_server_function_stands_in_a_table() {
     let all = TABLES.iter().flat_map(|table| table.functions);
     let tabled: BTreeSet<String> = all.map(|(function, _)| format!("/fn/skypanel/{function}")).collect();
-    assert_eq!(tabled, doors::server_functions().into_iter().collect());
+    assert_eq!(tabled, router::server_functions().into_iter().collect());
 }

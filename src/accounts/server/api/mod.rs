@@ -13,7 +13,7 @@ use crate::{
     error::Thing,
     rights::Action,
     web::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
+        api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, created, named, ok},
         ctx::{Ctx, Visitor},
     },
 };
@@ -149,7 +149,7 @@ struct Page {
 
 /// Where the caller is signed in, the newest first.
 #[utoipa::path(get, path = "/api/auth/sessions", tag = "Account", params(Page), responses((status = 200, description = "A page of sessions", body = List<Session>)))]
-async fn list_sessions(ctx: Ctx, Asked(asked): Asked<Page>) -> Result<Json<List<Session>>, Refusal> {
+async fn list_sessions(ctx: Ctx, QueryParams(asked): QueryParams<Page>) -> Result<Json<List<Session>>, Refusal> {
     let (data, pagination) = service::sessions(&ctx, Paging::parse(asked.page, asked.limit)?).await?;
     Ok(Json(List { success: true, data, pagination }))
 }

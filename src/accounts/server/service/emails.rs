@@ -15,7 +15,7 @@ use crate::{
     runtime::panel::Panel,
     store::{Tx, is_taken, tables::user},
     web::{
-        attempts::{self, Limit},
+        attempts::{self, AttemptLimit},
         ctx::{Ctx, Visitor},
     },
 };
@@ -25,7 +25,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// How many mails that prove an address somebody can have sent.
-const MAILS: Limit = Limit { failures: 5, window: Duration::from_secs(3600) };
+const MAILS: AttemptLimit = AttemptLimit { failures: 5, window: Duration::from_secs(3600) };
 
 /// What a token proves.
 #[derive(Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use crate::{
         tables::{identity, membership, organization, passkey, totp_seed, user},
     },
     web::{
-        attempts::{self, Limit},
+        attempts::{self, AttemptLimit},
         ctx::Ctx,
     },
 };
@@ -20,9 +20,9 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Pagi
 use std::time::Duration;
 
 /// Wrong codes and passwords of one person from one address.
-const GUESSES: Limit = Limit { failures: 5, window: Duration::from_secs(900) };
+const GUESSES: AttemptLimit = AttemptLimit { failures: 5, window: Duration::from_secs(900) };
 /// Wrong codes of one person from anywhere: whoever guesses knows the password already.
-const GUESSES_FROM_ANYWHERE: Limit = Limit { failures: 20, window: Duration::from_secs(3600) };
+const GUESSES_FROM_ANYWHERE: AttemptLimit = AttemptLimit { failures: 20, window: Duration::from_secs(3600) };
 
 /// A person's row.
 pub async fn person(panel: &Panel, id: &UserId) -> Result<user::Model> {

@@ -27,7 +27,7 @@ use crate::{
         tables::{passkey, user},
     },
     web::{
-        attempts::{self, Limit},
+        attempts::{self, AttemptLimit},
         ctx::{Ctx, Origin, Visitor},
     },
 };
@@ -42,11 +42,11 @@ use webauthn_rs::prelude::{
 };
 
 /// Challenges that one address may ask for.
-const CHALLENGES: Limit = Limit { failures: 100, window: Duration::from_secs(900) };
+const CHALLENGES: AttemptLimit = AttemptLimit { failures: 100, window: Duration::from_secs(900) };
 
 /// What a challenge asks for.
 #[derive(Serialize, Deserialize)]
-enum Asked {
+enum AskedPasskey {
     /// A passkey of whoever it is.
     Anyone(DiscoverableAuthentication),
     /// One of this person's.
@@ -225,7 +225,7 @@ async fn ask_for_one_of(panel: &Panel, origin: &Origin, kind: Kind, bound: &Boun
     }
     let (options, state) = site(panel)?.start_passkey_authentication(&known).because("asking for a passkey")?;
     let options = serde_json::to_value(options).because("asking for a passkey")?;
-    ask(panel, origin, kind, bound, &Asked::Of(user.clone(), Box::new(state)), options).await
+    ask(panel, origin, kind, bound, &AskedPasskey::Of(user.clone(), Box::new(state)), options).await
 }
 
 /// Asks whoever is signed in for one of her passkeys, for what needs a proof that she is still there.
@@ -237,7 +237,7 @@ pub async fn begin_confirm(ctx: &Ctx) -> Result<PasskeyChallenge> {
 /// Refuses unless the caller's passkey answered.
 pub async fn confirm(ctx: &Ctx, answer: &PasskeyAnswer) -> Result<()> {
     ctx.in_person()?;
-    let Asked::Of(user, state) = asked(&ctx.panel, CONFIRM, &Bound::session(ctx), &answer.token).await? else {
+    let AskedPasskey::Of(user, state) = asked(&ctx.panel, CONFIRM, &Bound::session(ctx), &answer.token).await? else {
         return Err(unknown());
     };
     let credential: PublicKeyCredential = parse(&answer.credential)?;
@@ -255,7 +255,7 @@ pub async fn begin_sign_in(visitor: &Visitor) -> Result<PasskeyChallenge> {
     let panel = &visitor.panel;
     let (options, state) = site(panel)?.start_discoverable_authentication().because("asking for a passkey")?;
     let options = serde_json::to_value(options).because("asking for a passkey")?;
-    ask(panel, &visitor.origin, SIGN_IN, &Bound::visitor(visitor), &Asked::Anyone(state), options).await
+    ask(panel, &visitor.origin, SIGN_IN, &Bound::visitor(visitor), &AskedPasskey::Anyone(state), options).await
 }
 
 /// Asks a visitor, whose password was right, for one of her passkeys.
@@ -268,11 +268,11 @@ pub async fn begin_second(visitor: &Visitor) -> Result<PasskeyChallenge> {
 pub async fn sign_in(visitor: &Visitor, answer: &PasskeyAnswer) -> Result<(Me, Opened, Option<String>)> {
     let panel = &visitor.panel;
     let credential: PublicKeyCredential = parse(&answer.credential)?;
-    let asked: Asked = asked(panel, SIGN_IN, &Bound::visitor(visitor), &answer.token).await?;
+    let asked: AskedPasskey = asked(panel, SIGN_IN, &Bound::visitor(visitor), &answer.token).await?;
     let row = by_credential(panel, &credential).await?.ok_or_else(unknown)?;
     let site = site(panel)?;
     let second = match asked {
-        Asked::Anyone(state) => {
+        AskedPasskey::Anyone(state) => {
             let (whose, _) = site.identify_discoverable_authentication(&credential).map_err(|_| unknown())?;
             if whose != handle(&row.user_id)? {
                 return Err(unknown());
@@ -281,7 +281,7 @@ pub async fn sign_in(visitor: &Visitor, answer: &PasskeyAnswer) -> Result<(Me, O
             used(panel, &visitor.origin, &row, checked).await?;
             None
         }
-        Asked::Of(user, state) => {
+        AskedPasskey::Of(user, state) => {
             let (waiting, next, method) = pending_sign_in(visitor).await?;
             if row.user_id != user || waiting.id != user {
                 return Err(unknown());

@@ -21,7 +21,7 @@ use crate::{
         tables::{session, user},
     },
     web::{
-        attempts::{self, Limit},
+        attempts::{self, AttemptLimit},
         ctx::{Ctx, Visitor},
     },
 };
@@ -31,12 +31,12 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Wrong passwords of somebody who is signed in.
-const CHECKS: Limit = Limit { failures: 5, window: Duration::from_secs(900) };
+const CHECKS: AttemptLimit = AttemptLimit { failures: 5, window: Duration::from_secs(900) };
 /// Mails that one address can have sent.
-const ASKS: Limit = Limit { failures: 10, window: Duration::from_secs(900) };
+const ASKS: AttemptLimit = AttemptLimit { failures: 10, window: Duration::from_secs(900) };
 /// Mails to one account. Each link stays good for as long as this counts, so that the owner holds one even where somebody else used
 /// these up.
-const MAILS: Limit = Limit { failures: 5, window: Duration::from_secs(3600) };
+const MAILS: AttemptLimit = AttemptLimit { failures: 5, window: Duration::from_secs(3600) };
 
 /// What a link to a new password is bound to: it is void when the account has another address.
 #[derive(Serialize, Deserialize)]

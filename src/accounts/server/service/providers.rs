@@ -26,7 +26,7 @@ use crate::{
         tables::{identity, session, user},
     },
     web::{
-        attempts::{self, Limit},
+        attempts::{self, AttemptLimit},
         ctx::{Ctx, Visitor},
     },
 };
@@ -36,7 +36,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Sign-ins by a provider that one address may begin.
-const BEGUN: Limit = Limit { failures: 60, window: Duration::from_secs(900) };
+const BEGUN: AttemptLimit = AttemptLimit { failures: 60, window: Duration::from_secs(900) };
 /// Accounts elsewhere that one account may have.
 const MOST: u64 = 20;
 

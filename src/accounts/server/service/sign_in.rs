@@ -26,7 +26,7 @@ use crate::{
         tables::{membership, organization, session, user},
     },
     web::{
-        attempts::{self, Limit},
+        attempts::{self, AttemptLimit},
         ctx::{Ctx, Visitor},
     },
 };
@@ -37,13 +37,13 @@ use std::time::Duration;
 
 const WINDOW: Duration = Duration::from_secs(900);
 /// Failures of one address, or of one device that the account knows, with one account.
-const GUESSES: Limit = Limit { failures: 5, window: WINDOW };
+const GUESSES: AttemptLimit = AttemptLimit { failures: 5, window: WINDOW };
 /// Failures of one address with any account, and sign-ups from it.
-pub const ADDRESS: Limit = Limit { failures: 30, window: WINDOW };
+pub const ADDRESS: AttemptLimit = AttemptLimit { failures: 30, window: WINDOW };
 /// Failures with one account from anywhere but the devices that it knows.
-const ANYWHERE: Limit = Limit { failures: 20, window: WINDOW };
+const ANYWHERE: AttemptLimit = AttemptLimit { failures: 20, window: WINDOW };
 /// Wrong codes of one account from anywhere but the devices that it knows. Who gets there knows the password.
-const CODES: Limit = Limit { failures: 10, window: WINDOW };
+const CODES: AttemptLimit = AttemptLimit { failures: 10, window: WINDOW };
 
 /// How somebody proved who she is.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@ use crate::auth::session::SessionCache;
 use crate::{
     admin::{
         model::{
-            AdminApplication, AdminMembership, AdminOrganization, AdminOrganizationDetail, AdminQuery, Reason, Standing,
+            AccountStatus, AdminApplication, AdminMembership, AdminOrganization, AdminOrganizationDetail, AdminQuery, Reason,
             SuspendOrganization,
         },
         server::service::people,
@@ -47,7 +47,7 @@ pub async fn list(ctx: &Ctx, query: &AdminQuery) -> Result<(Vec<AdminOrganizatio
         all = all.filter(any.add(Column::Id.eq(text.replace('\0', ""))));
     }
     all = match standing {
-        Some(Standing::Suspended) => all.filter(Column::SuspendedAt.is_not_null()),
+        Some(AccountStatus::Suspended) => all.filter(Column::SuspendedAt.is_not_null()),
         Some(_) => all.filter(Column::SuspendedAt.is_null()).filter(Column::DeletedAt.is_null()),
         None => all,
     };
@@ -195,7 +195,7 @@ pub async fn suspend(ctx: &Ctx, id: &OrgId, form: &SuspendOrganization) -> Resul
         .await?;
     ctx.panel.of::<SessionCache>().forget_org(id);
     for app in stopped {
-        ctx.panel.hub.tell(Changed::App(app));
+        ctx.panel.changes.tell(Changed::App(app));
     }
     if form.stop_applications {
         ctx.panel.wake.converge.notify_one();

@@ -3,7 +3,7 @@ use crate::auth::session::SessionCache;
 use crate::{
     accounts::model::Email,
     admin::{
-        model::{AdminMembership, AdminQuery, AdminUser, AdminUserDetail, Reason, Standing},
+        model::{AccountStatus, AdminMembership, AdminQuery, AdminUser, AdminUserDetail, Reason},
         server::service::organizations::role_names,
     },
     audit::server::{
@@ -44,9 +44,9 @@ pub async fn list(ctx: &Ctx, query: &AdminQuery) -> Result<(Vec<AdminUser>, Pagi
     }
     all = match standing {
         None => all,
-        Some(Standing::Active) => all.filter(Column::SuspendedAt.is_null()),
-        Some(Standing::Suspended) => all.filter(Column::SuspendedAt.is_not_null()),
-        Some(Standing::Operator) => all.filter(Column::IsOperator.eq(true)),
+        Some(AccountStatus::Active) => all.filter(Column::SuspendedAt.is_null()),
+        Some(AccountStatus::Suspended) => all.filter(Column::SuspendedAt.is_not_null()),
+        Some(AccountStatus::Operator) => all.filter(Column::IsOperator.eq(true)),
     };
     let db = ctx.panel.db.read();
     let total = all.clone().count(db).await.because("counting people")?;

@@ -137,7 +137,7 @@ async fn wish(ctx: &Ctx, id: &DeploymentId, wish: Wish, event: &str) -> Result<D
             record(tx, ctx, event, id, json!({ "application": row.application_id })).await
         })
         .await?;
-    ctx.panel.hub.tell(Changed::App(row.application_id.clone()));
-    ctx.panel.hub.tell(Changed::Deployment(id.clone()));
+    ctx.panel.changes.tell(Changed::App(row.application_id.clone()));
+    ctx.panel.changes.tell(Changed::Deployment(id.clone()));
     service::shown(ctx, id, Action::Deploy).await
 }

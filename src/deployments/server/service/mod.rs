@@ -15,7 +15,7 @@ use crate::{
     fault::Because,
     id::{AppId, DeploymentId},
     rights::Action,
-    runtime::changes::{Changed, Hub},
+    runtime::changes::{ChangeBus, Changed},
     store::{
         Tx, is_taken, random,
         tables::{application, deployment, deployment_log, deployment_phase, release},
@@ -193,7 +193,7 @@ async fn enqueue(ctx: &Ctx, app: &Granted<application::Model>, new: New) -> Resu
         })
         .await?;
     panel.wake.deploy.notify_one();
-    panel.hub.tell(Changed::App(app.id.clone()));
+    panel.changes.tell(Changed::App(app.id.clone()));
     shown(ctx, &id, Action::Deploy).await
 }
 
@@ -261,7 +261,7 @@ pub async fn cancel(ctx: &Ctx, id: &DeploymentId) -> Result<Deployment> {
         })
         .await?;
     ctx.panel.wake.deploy.notify_waiters();
-    ctx.panel.hub.tell(Changed::Deployment(id.clone()));
+    ctx.panel.changes.tell(Changed::Deployment(id.clone()));
     shown(ctx, id, Action::Deploy).await
 }
 
@@ -280,7 +280,7 @@ pub async fn shown(ctx: &Ctx, id: &DeploymentId, deed: Action) -> Result<Deploym
 
 /// The deployment once it is final, or as it stands when the time is up.
 pub async fn wait(ctx: &Ctx, id: &DeploymentId, at_most: Duration) -> Result<Deployment> {
-    let mut listener = ctx.panel.hub.listen();
+    let mut listener = ctx.panel.changes.listen();
     let until = tokio::time::Instant::now() + at_most;
     loop {
         let deployment = get(ctx, id).await?;
@@ -289,7 +289,7 @@ pub async fn wait(ctx: &Ctx, id: &DeploymentId, at_most: Duration) -> Result<Dep
             return Ok(deployment);
         }
         let ours = |changed: &Changed| *changed == Changed::Deployment(id.clone());
-        Hub::wait(&mut listener, left.min(Duration::from_secs(2)), ours).await;
+        ChangeBus::wait(&mut listener, left.min(Duration::from_secs(2)), ours).await;
     }
 }
 

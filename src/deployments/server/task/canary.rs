@@ -19,7 +19,7 @@ use crate::{
     fault::Because,
     id::DeploymentId,
     runtime::{
-        changes::{Changed, Hub},
+        changes::{ChangeBus, Changed},
         panel::Panel,
     },
     store::{
@@ -81,7 +81,7 @@ pub async fn canary(drive: &mut Drive) -> Result<Phase, Halt> {
     }
     let mut run = resume(drive).await?;
     routes::pass(&drive.panel).await?;
-    let mut words = drive.panel.hub.listen();
+    let mut words = drive.panel.changes.listen();
     let mut copies = None;
     loop {
         follow_scale(drive, &mut copies).await?;
@@ -89,7 +89,7 @@ pub async fn canary(drive: &mut Drive) -> Result<Phase, Halt> {
             return Ok(next);
         }
         let app = drive.app.id.clone();
-        Hub::wait(&mut words, LOOK, |what| *what == Changed::App(app.clone())).await;
+        ChangeBus::wait(&mut words, LOOK, |what| *what == Changed::App(app.clone())).await;
     }
 }
 
@@ -146,7 +146,7 @@ async fn begin(drive: &mut Drive, row: canary::Model) -> Result<(), Halt> {
 
 fn say_share(drive: &Drive, percent: u32) {
     drive.say(&format!("{percent} % of the requests go to this release now."));
-    drive.panel.hub.tell(Changed::Deployment(drive.row.id.clone()));
+    drive.panel.changes.tell(Changed::Deployment(drive.row.id.clone()));
 }
 
 fn new_step(id: &DeploymentId, step: i64, percent: i64, baseline: &Sums, at: Timestamp) -> Result<canary_step::ActiveModel> {
@@ -255,7 +255,7 @@ async fn refuse_dead(drive: &Drive) -> Result<(), Halt> {
     };
     let memory = steps::memory(drive)?;
     let has_ended = |task: &&crate::swarm::Task| matches!(task.state, TaskState::Failed | TaskState::Complete);
-    let is_to_blame = |task: &&crate::swarm::Task| !drive.panel.was_shaken(&drive.cluster.provider_id, task.since);
+    let is_to_blame = |task: &&crate::swarm::Task| !drive.panel.was_interrupted(&drive.cluster.provider_id, task.since);
     let dead = tasks.iter().rev().filter(has_ended).filter(is_to_blame).find_map(|task| failure::task(task, memory));
     dead.map_or(Ok(()), |reason| Err(reason.into()))
 }
@@ -286,7 +286,7 @@ async fn count(drive: &Drive, run: &mut Run, to_the_last: bool) -> Result<Next> 
             })
             .await?;
         run.numbers = seen;
-        panel.hub.tell(Changed::Deployment(drive.row.id.clone()));
+        panel.changes.tell(Changed::Deployment(drive.row.id.clone()));
     }
     Ok(next)
 }

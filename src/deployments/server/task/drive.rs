@@ -267,8 +267,8 @@ impl Drive {
         self.row.phase = next.name().into();
         self.row.phase_at = now;
         tracing::info!(deployment.id = %self.row.id, app.id = %self.app.id, "{phase} → {next}");
-        self.panel.hub.tell(Changed::Deployment(self.row.id.clone()));
-        self.panel.hub.tell(Changed::App(self.app.id.clone()));
+        self.panel.changes.tell(Changed::Deployment(self.row.id.clone()));
+        self.panel.changes.tell(Changed::App(self.app.id.clone()));
         Ok(())
     }
 

@@ -86,7 +86,7 @@ impl Log {
             })
             .await?;
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).lines.retain(|line| line.0 > last);
-        self.panel.hub.tell(Changed::Deployment(self.id.clone()));
+        self.panel.changes.tell(Changed::Deployment(self.id.clone()));
         Ok(())
     }
 }

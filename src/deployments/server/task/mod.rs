@@ -32,11 +32,11 @@ pub const BEAT: Duration = Duration::from_secs(4);
 
 /// Deployments that this panel works on now.
 #[derive(Default)]
-pub struct Hands {
+pub struct WorkerSlots {
     busy: Mutex<HashSet<DeploymentId>>,
 }
 
-impl Hands {
+impl WorkerSlots {
     fn take(&self, id: &DeploymentId) -> bool {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone())
     }
@@ -52,7 +52,7 @@ impl Hands {
 
 /// Works on the queue until the panel stops.
 pub async fn run(panel: Arc<Panel>) {
-    let hands = Arc::new(Hands::default());
+    let hands = Arc::new(WorkerSlots::default());
     let mut walks = JoinSet::new();
     while !panel.stop.is_cancelled() {
         match claim(&panel, &hands).await {
@@ -85,7 +85,7 @@ pub async fn run(panel: Arc<Panel>) {
 
 /// Works on the queue until nothing is left to claim; for tests.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
-    let hands = Hands::default();
+    let hands = WorkerSlots::default();
     let mut done = 0;
     while let Some(id) = claim(panel, &hands).await? {
         drive::walk(panel, &id).await;
@@ -96,7 +96,7 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
 }
 
 /// Takes the oldest deployment that nobody holds and whose application has none under way.
-async fn claim(panel: &Panel, hands: &Hands) -> Result<Option<DeploymentId>> {
+async fn claim(panel: &Panel, hands: &WorkerSlots) -> Result<Option<DeploymentId>> {
     let now = panel.db.now().await?;
     let free = Condition::any().add(deployment::Column::LeaseUntil.is_null()).add(deployment::Column::LeaseUntil.lte(now));
     let rows: Vec<(DeploymentId, crate::id::AppId, String, bool)> = deployment::Entity::find()

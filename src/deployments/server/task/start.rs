@@ -66,17 +66,17 @@ pub async fn start(drive: &mut Drive) -> Result<Phase, Halt> {
 /// others; that is no fault of theirs.
 fn refuse_dead(drive: &Drive, tasks: &[Task]) -> Result<(), Halt> {
     let memory = steps::memory(drive)?;
-    let is_to_blame = |task: &&Task| !drive.panel.was_shaken(&drive.cluster.provider_id, task.since);
+    let is_to_blame = |task: &&Task| !drive.panel.was_interrupted(&drive.cluster.provider_id, task.since);
     // The first that failed tells most; later ones may only follow from it.
     let dead = tasks.iter().rev().filter(is_to_blame).find_map(|task| failure::task(task, memory));
     dead.map_or(Ok(()), |reason| Err(reason.into()))
 }
 
 async fn pause(drive: &Drive) {
-    let notice = drive.panel.hub.listen();
+    let notice = drive.panel.changes.listen();
     let mut notice = notice;
     let app = drive.app.id.clone();
-    crate::runtime::changes::Hub::wait(&mut notice, LOOK, |what| *what == crate::runtime::changes::Changed::App(app.clone())).await;
+    crate::runtime::changes::ChangeBus::wait(&mut notice, LOOK, |what| *what == crate::runtime::changes::Changed::App(app.clone())).await;
 }
 
 /// Probes every task until all answer well for the whole stability window.

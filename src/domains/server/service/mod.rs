@@ -25,7 +25,7 @@ use crate::{
     },
     web::{
         api::{Pagination, Paging, contains},
-        attempts::{self, Limit},
+        attempts::{self, AttemptLimit},
         ctx::{Ctx, Granted},
     },
 };
@@ -38,9 +38,9 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Checks that an organization may ask for by hand: each speaks to name servers and addresses of strangers.
-const CHECKS: Limit = Limit { failures: 30, window: Duration::from_secs(600) };
+const CHECKS: AttemptLimit = AttemptLimit { failures: 30, window: Duration::from_secs(600) };
 /// Certificates that may be asked for by hand, for one domain.
-const ORDERS: Limit = Limit { failures: 5, window: Duration::from_secs(3_600) };
+const ORDERS: AttemptLimit = AttemptLimit { failures: 5, window: Duration::from_secs(3_600) };
 
 /// A page of the organization's domains.
 pub async fn list(ctx: &Ctx, search: Option<&str>, paging: Paging) -> Result<(Vec<Domain>, Pagination)> {

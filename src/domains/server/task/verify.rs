@@ -43,7 +43,7 @@ pub async fn check(panel: &Panel, row: domain::Model) -> Result<domain::Model> {
     if after.verified_at.is_some() != verified_before {
         panel.wake.domains.notify_one();
         panel.wake.certificates.notify_one();
-        panel.hub.tell(Changed::App(after.application_id.clone()));
+        panel.changes.tell(Changed::App(after.application_id.clone()));
     }
     Ok(after)
 }

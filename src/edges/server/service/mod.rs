@@ -1,7 +1,7 @@
 //! What the operator does with edges, and what edges report. An edge is known by its token alone, which is stored hashed; whoever holds
 //! it gets what edges are told and may report, and nothing else.
 use crate::edges::server::distribution::EdgeDistribution;
-use crate::traffic::server::Inbox;
+use crate::traffic::server::service::Inbox;
 pub mod versions;
 
 use crate::{
@@ -317,7 +317,7 @@ pub async fn report(panel: &Panel, edge: &edge::Model, from: &str, report: Repor
     Ok(Heard { counted, version: panel.of::<EdgeDistribution>().live().version })
 }
 
-/// Hands on what an edge measured, by the panel's clock.
+/// WorkerSlots on what an edge measured, by the panel's clock.
 fn measured(panel: &Panel, edge: &str, report: Report) {
     let now = panel.now().millis();
     let ahead = if report.at > 0 { now.saturating_sub(report.at) } else { 0 };

@@ -14,7 +14,7 @@ use crate::{
         },
     },
     web::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, created, named, ok},
+        api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, created, named, ok},
         ctx::Ctx,
     },
 };
@@ -104,7 +104,7 @@ struct Wanted {
 /// All invitations, the newest first.
 #[utoipa::path(get, path = "/api/organizations/{id}/invitations", tag = "Organizations", params(("id" = String, Path), Wanted),
     responses((status = 200, description = "A page of invitations", body = List<Invitation>)))]
-async fn list(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Wanted>) -> Result<Json<List<Invitation>>, Refusal> {
+async fn list(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wanted>) -> Result<Json<List<Invitation>>, Refusal> {
     let which = WhichInvitations { search: asked.search, status: status(asked.status.as_deref())? };
     let (data, pagination) = invitations::list(&within(&ctx, &id).await?, &which, Paging::parse(asked.page, asked.limit)?).await?;
     Ok(Json(List { success: true, data, pagination }))

@@ -7,7 +7,7 @@ use crate::{
         server::{api::within, service::members, view::WhichMembers},
     },
     web::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, named, ok},
+        api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, named, ok},
         ctx::Ctx,
     },
 };
@@ -48,7 +48,7 @@ struct Which {
 /// The members of an organization.
 #[utoipa::path(get, path = "/api/organizations/{id}/members", tag = "Organizations", params(("id" = String, Path), Which),
     responses((status = 200, description = "A page of members", body = List<Member>)))]
-async fn list(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<Which>) -> Result<Json<List<Member>>, Refusal> {
+async fn list(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Which>) -> Result<Json<List<Member>>, Refusal> {
     let which = WhichMembers { search: asked.search, role: asked.role, sort: asked.sort };
     let (data, pagination) = members::list(&within(&ctx, &id).await?, &which, Paging::parse(asked.page, asked.limit)?).await?;
     Ok(Json(List { success: true, data, pagination }))

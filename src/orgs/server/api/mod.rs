@@ -12,7 +12,7 @@ use crate::{
         server::service,
     },
     web::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, named, ok},
+        api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, named, ok},
         ctx::Ctx,
         etag::if_match,
     },
@@ -91,7 +91,7 @@ pub struct WhichPage {
 /// The caller's organizations, by name.
 #[utoipa::path(get, path = "/api/organizations", tag = "Organizations", params(WhichPage),
     responses((status = 200, description = "A page of organizations", body = List<MyOrganization>)))]
-async fn list(ctx: Ctx, Asked(asked): Asked<WhichPage>) -> Result<Json<List<MyOrganization>>, Refusal> {
+async fn list(ctx: Ctx, QueryParams(asked): QueryParams<WhichPage>) -> Result<Json<List<MyOrganization>>, Refusal> {
     let (data, pagination) = service::list(&ctx, Paging::parse(asked.page, asked.limit)?).await?;
     Ok(Json(List { success: true, data, pagination }))
 }
@@ -134,7 +134,7 @@ impl WithApplications {
 /// Deletes an organization for good; its history stays.
 #[utoipa::path(delete, path = "/api/organizations/{id}", tag = "Organizations", params(("id" = String, Path), WithApplications),
     responses((status = 200, description = "It is deleted", body = Success<Done>)))]
-async fn delete(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<WithApplications>) -> Answer<Done> {
+async fn delete(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<WithApplications>) -> Answer<Done> {
     service::delete(&within(&ctx, &id).await?, asked.parse()?, None).await?;
     ok(Done)
 }

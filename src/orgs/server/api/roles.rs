@@ -10,7 +10,7 @@ use crate::{
         },
     },
     web::{
-        api::{Answer, Asked, Done, Input, List, Paging, Refusal, Success, named, ok},
+        api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, named, ok},
         ctx::Ctx,
         etag::if_match,
     },
@@ -31,7 +31,11 @@ pub fn router() -> OpenApiRouter {
 /// The roles of an organization: the five that all have, and its own.
 #[utoipa::path(get, path = "/api/organizations/{id}/roles", tag = "Organizations", params(("id" = String, Path), WhichPage),
     responses((status = 200, description = "A page of roles", body = List<OrganizationRole>)))]
-async fn list(ctx: Ctx, Path(id): Path<String>, Asked(asked): Asked<WhichPage>) -> Result<Json<List<OrganizationRole>>, Refusal> {
+async fn list(
+    ctx: Ctx,
+    Path(id): Path<String>,
+    QueryParams(asked): QueryParams<WhichPage>,
+) -> Result<Json<List<OrganizationRole>>, Refusal> {
     let (data, pagination) = roles::list(&within(&ctx, &id).await?, Paging::parse(asked.page, asked.limit)?).await?;
     Ok(Json(List { success: true, data, pagination }))
 }

@@ -333,7 +333,7 @@ pub async fn delete(ctx: &Ctx, with_applications: bool, confirm: Option<&str>) -
     let panel = &ctx.panel;
     panel.of::<SessionCache>().forget_org(&ctx.who.org);
     people.iter().for_each(|person| panel.of::<SessionCache>().forget_user(person));
-    apps.into_iter().for_each(|app| panel.hub.tell(Changed::App(app.id)));
+    apps.into_iter().for_each(|app| panel.changes.tell(Changed::App(app.id)));
     panel.wake.converge.notify_one();
     panel.wake.routes.notify_one();
     panel.wake.deploy.notify_one();

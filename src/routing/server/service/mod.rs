@@ -173,7 +173,7 @@ async fn change(ctx: &Ctx, id: &AppId, if_match: Option<i64>, make: impl FnOnce(
         })
         .await?;
     ctx.panel.wake.routes.notify_one();
-    ctx.panel.hub.tell(Changed::App(app.id.clone()));
+    ctx.panel.changes.tell(Changed::App(app.id.clone()));
     Ok(next.shown(&app.id))
 }
 

@@ -144,7 +144,7 @@ pub async fn add(ctx: &Ctx, id: &AppId, form: &CreatePath) -> Result<PathRoute> 
     };
     let made = ctx.panel.db.tx(async |tx| insert(tx, ctx, &app, row).await).await?;
     ctx.panel.wake.routes.notify_one();
-    ctx.panel.hub.tell(Changed::App(app.id.clone()));
+    ctx.panel.changes.tell(Changed::App(app.id.clone()));
     shown(ctx, vec![made]).await?.pop().ok_or("nothing came of a row").because("showing a path")
 }
 
@@ -216,6 +216,6 @@ pub async fn remove(ctx: &Ctx, app: &AppId, id: &PathId) -> Result<()> {
         })
         .await?;
     ctx.panel.wake.routes.notify_one();
-    ctx.panel.hub.tell(Changed::App(app.id.clone()));
+    ctx.panel.changes.tell(Changed::App(app.id.clone()));
     Ok(())
 }

@@ -69,7 +69,7 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
         .route("/api/{*rest}", axum::routing::any(no_such_route))
         .method_not_allowed_fallback(async || Refusal(crate::error::Error::MethodNotAllowed))
         .layer(from_fn_with_state(queries, openapi::only_known))
-        .layer(from_fn(etag::fresh))
+        .layer(from_fn(etag::not_modified))
         .layer(from_fn(idempotent));
     let fns = Router::new().route("/fn/{*name}", get(call).post(call)).with_state(pages.clone());
     let site = Router::new().fallback(page).layer(from_fn(gate)).with_state(pages);
@@ -132,7 +132,7 @@ fn health(panel: Arc<Panel>) -> Router {
         let swarm = swarms.values().any(|view| view.reachable);
         let status = if database && swarm { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         // Walls that are down are told and stop nothing here: what answers already is safer left up than half gone.
-        let walls = !matches!(panel.walls.standing(), crate::agent::Standing::Down(_));
+        let walls = !matches!(panel.walls.standing(), crate::agent::WallStatus::Down(_));
         (status, Json(serde_json::json!({ "database": database, "swarm": swarm, "walls": walls })))
     };
     let scrape = async |State(panel): State<Arc<Panel>>, headers: HeaderMap| metrics::server::prometheus::scrape(panel, headers).await;

@@ -3,7 +3,7 @@
 use crate::{
     edge::{AccessEntry, EdgeHandle, ReleaseSignals, Signals},
     id::AppId,
-    traffic::server::{Step, lines::KEPT},
+    traffic::server::service::{Step, lines::KEPT},
     units::Timestamp,
 };
 use std::{

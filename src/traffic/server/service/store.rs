@@ -8,7 +8,7 @@ use crate::{
         Db, Tx,
         tables::{application, traffic, traffic_edge, traffic_writer},
     },
-    traffic::server::{
+    traffic::server::service::{
         EdgeCount, Step,
         inbox::{Batch, Key, add},
         lines, read, written,

@@ -1,7 +1,7 @@
 //! What may be asked of an application's numbers and of its access log.
 use crate::{
     error::{Error, Fields, Result},
-    traffic::server::LineFilter,
+    traffic::server::service::LineFilter,
     units::Timestamp,
 };
 use serde::Deserialize;
@@ -14,7 +14,7 @@ const LONGEST: usize = 200;
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
+pub struct MetricsQuery {
     /// `1h`, `6h`, `24h` (the default), `7d`, `30d` or `1y`: what ends now.
     #[param(example = "24h")]
     pub range: Option<String>,
@@ -40,7 +40,7 @@ pub struct Asked {
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct AskedLines {
+pub struct LinesQuery {
     /// The first digit of the status: 1 to 5, or 0 where the client left before the answer.
     pub class: Option<u8>,
     /// A part of the path.
@@ -57,7 +57,7 @@ pub struct AskedLines {
     pub last_event_id: Option<String>,
 }
 
-impl AskedLines {
+impl LinesQuery {
     /// The filter and the limit, checked.
     pub fn parse(&self) -> Result<(LineFilter, u64)> {
         let mut fields = Fields::default();
