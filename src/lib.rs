@@ -18,6 +18,8 @@ pub mod auth;
 #[cfg(feature = "ssr")]
 pub mod fault;
 #[cfg(feature = "ssr")]
+pub mod feature;
+#[cfg(feature = "ssr")]
 pub mod outbox;
 #[cfg(feature = "ssr")]
 pub mod runtime;
@@ -62,6 +64,8 @@ pub mod metrics;
 
 pub mod site;
 
+#[cfg(feature = "ssr")]
+pub mod features;
 #[cfg(feature = "ssr")]
 pub mod router;
 #[cfg(feature = "ssr")]

@@ -1,11 +1,11 @@
 //! All doors of the panel in one table: the API, the server functions, the pages and their forms, the built assets, health. The
 //! routes of a feature stand in its `api.rs`; here they only meet.
 use crate::{
-    accounts, admin, apps, audit, deployments, domains, edges,
+    accounts, edges,
+    features::FEATURES,
     flags::server,
-    keys,
     kit::{Banners, Brand, Csrf, Flash, InAnothersName, Note, Now, Posted, Rights, Theme, Tone, Unverified, Viewer, side},
-    mail, metrics, orgs, reports, routing,
+    metrics, orgs,
     runtime::panel::Panel,
     site,
     web::{
@@ -37,21 +37,8 @@ use tower_http::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-/// Pages that somebody who is signed out may see.
-const OPEN: &[&str] = &[
-    "/sign-in",
-    "/sign-in/second-factor",
-    "/sign-up",
-    "/setup/",
-    "/forgot-password",
-    "/reset-password/",
-    "/verify-email/",
-    "/invitations/",
-    "/kit",
-];
-
-/// Pages about a person herself, and about which organizations she is in.
-const OWN: &[&str] = &["/account", "/organizations", "/invitations"];
+/// Pages of no feature that somebody who is signed out may see.
+const OPEN: &[&str] = &["/kit"];
 
 /// The whole panel as one service.
 pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
@@ -85,8 +72,7 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
     Router::new()
         .merge(api)
         .merge(fns)
-        .merge(accounts::server::provider_routes::router())
-        .merge(mail::server::tracking::router())
+        .merge(other_routes())
         .route_service("/favicon.svg", static_files)
         .nest_service(&format!("/{}", options.site_pkg_dir), tower::ServiceBuilder::new().layer(forever).service(assets))
         .merge(site)
@@ -99,20 +85,13 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
 
 /// The REST API of every feature.
 pub fn api() -> OpenApiRouter {
-    OpenApiRouter::with_openapi(openapi::document())
-        .merge(accounts::server::api::router())
-        .merge(mail::server::api::router())
-        .merge(keys::server::api::router())
-        .merge(reports::server::api::router())
-        .merge(apps::server::api::router())
-        .merge(routing::server::api::router())
-        .merge(deployments::server::api::router())
-        .merge(domains::server::api::router())
-        .merge(metrics::server::api::router())
-        .merge(orgs::server::api::router())
-        .merge(audit::server::api::router())
-        .merge(edges::server::api::router())
-        .merge(admin::server::api::router())
+    let of_features = FEATURES.iter().filter_map(|feature| feature.api);
+    of_features.fold(OpenApiRouter::with_openapi(openapi::document()), |all, api| all.merge(api()))
+}
+
+/// The routes beside the API and the pages.
+fn other_routes() -> Router {
+    FEATURES.iter().filter_map(|feature| feature.routes).fold(Router::new(), |all, routes| all.merge(routes()))
 }
 
 async fn no_such_route() -> Refusal {
@@ -263,14 +242,16 @@ async fn page(state: State<Pages>, visitor: Visitor, request: Request) -> Respon
 /// Sends somebody who is signed out to the sign-in page, and back afterwards.
 async fn gate(visitor: Visitor, request: Request, next: axum::middleware::Next) -> Response {
     let path = request.uri().path();
-    let open = OPEN.iter().any(|open| path == *open || (open.ends_with('/') && path.starts_with(open)));
+    let mut opens = FEATURES.iter().flat_map(|feature| feature.open_pages).chain(OPEN);
+    let open = opens.any(|open| path == *open || (open.ends_with('/') && path.starts_with(open)));
     if request.method() == axum::http::Method::POST || open {
         return next.run(request).await;
     }
     if let Some(who) = &visitor.who {
         // What the organization demands first can be done on the account's own pages, which stay open; they say why.
         let lacks = who.lacks_second_factor || who.needs_provider.is_some();
-        if lacks && !OWN.iter().any(|own| path.starts_with(own)) {
+        let mut owns = FEATURES.iter().flat_map(|feature| feature.own_pages);
+        if lacks && !owns.any(|own| path.starts_with(own)) {
             return forms::see_other(accounts::fns::factors::SECURITY_PAGE);
         }
         return next.run(request).await;

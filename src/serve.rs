@@ -1,30 +1,28 @@
 //! The start-up of `skypanel serve`, and its end: the panel is made, its loops run, its doors open, and on the first signal everything
 //! ends in order: doors close, open streams end, deployments under way are left for whoever starts next.
 use crate::{
-    accounts::server::{service as accounts, task as sessions},
-    agent::{self, Iptables, Keeper, WallStatus, Walls},
-    audit::server::{chain, service as audit, task as audit_streams},
-    clusters::server::{observe, service as clusters, task as provide},
-    deployments::server::{
-        task as queue,
-        task::{converge, garbage, routes},
-    },
-    domains::server::{material, task as domains, task::own},
+    accounts::server::service as accounts,
+    agent::{self, Iptables, Keeper, Walls},
+    audit::server::{chain, service as audit},
+    clusters::server::service as clusters,
+    deployments::server::task::{self as queue, garbage},
+    domains::server::{material, task::own},
     edge::{Edge, EdgeConfig, EdgeHandle, Listener, PanelRoute, self_signed},
-    edges::server::task as edges,
     error::{Error, Result},
     fault::Because,
-    mail::server::{bounces, smtp::Smtp, task as mail},
+    features,
+    mail::server::{smtp::Smtp, task as mail},
     metrics::server::task as metrics,
-    reports::server::task as faults,
     router,
-    runtime::{clock::SystemClock, config::Config, fault_reports, loops, panel::Panel, swarms::Swarms},
-    store::{Db, secrets::Secrets},
-    swarm::{
-        SwarmError,
-        docker::{Began, Endpoint, Engine, Tls},
+    runtime::{
+        clock::SystemClock,
+        config::Config,
+        fault_reports,
+        panel::Panel,
+        swarms::{Swarms, engine},
     },
-    web::rate_limits,
+    store::{Db, secrets::Secrets},
+    swarm::{SwarmError, docker::Began},
 };
 use axum::serve::ListenerExt;
 use leptos::prelude::LeptosOptions;
@@ -78,30 +76,6 @@ fn own_scratch(config: &Config) -> Result<()> {
     // Set already where a process opens a second panel, as tests do: the first one's folder serves both.
     tempfile::env::override_temp_dir(&scratch).ok();
     Ok(())
-}
-
-/// The engine that the configuration names.
-pub fn engine(config: &Config) -> Result<Engine> {
-    let mut endpoint: Endpoint = config.swarm.endpoint.parse().map_err(Error::Unavailable)?;
-    if let Some(tls) = config.swarm.tls.clone() {
-        endpoint = endpoint.with_tls(Tls { ca: tls.ca, cert: tls.cert, key: tls.key });
-    }
-    Ok(Engine::new(endpoint))
-}
-
-/// Keeps the walls of this machine, where the engine is this machine's.
-async fn keep_walls(panel: Arc<Panel>) {
-    let config = &panel.config;
-    let why = if !config.walls.keep {
-        "walls.keep is off"
-    } else if !config.swarm.endpoint.starts_with("unix:") {
-        "the engine is another machine’s"
-    } else if let Ok(engine) = engine(config) {
-        return agent::keep(engine, config.wall_settings(), panel.walls.clone(), panel.stop.clone()).await;
-    } else {
-        "the engine’s address is wrong"
-    };
-    panel.walls.note(WallStatus::Elsewhere(why.into()));
 }
 
 /// Makes a swarm of one machine where there is none yet.
@@ -162,32 +136,7 @@ fn start_edge(config: &Config, with_tls: &[SocketAddr]) -> Result<EdgeHandle> {
 
 /// Runs every loop of the panel until it stops.
 pub fn run_loops(panel: &Arc<Panel>) -> JoinSet<()> {
-    let mut loops = JoinSet::new();
-    let (p, seconds, millis) = (panel.clone(), Duration::from_secs, Duration::from_millis);
-    loops.spawn(loops::run(p.clone(), "swarms", seconds(10), millis(100), |p| &p.wake.observe, observe::pass));
-    loops.spawn(loops::run(p.clone(), "routes", seconds(30), millis(10), |p| &p.wake.routes, routes::pass));
-    loops.spawn(loops::run(p.clone(), "applications", seconds(20), millis(200), |p| &p.wake.converge, converge::pass));
-    loops.spawn(loops::run(p.clone(), "clusters", seconds(60), millis(200), |p| &p.wake.clusters, provide::pass));
-    loops.spawn(loops::run(p.clone(), "images", seconds(600), millis(200), |p| &p.wake.garbage, garbage::pass));
-    loops.spawn(loops::run(p.clone(), "sessions", seconds(30), millis(200), |p| &p.wake.sessions, sessions::pass));
-    loops.spawn(loops::run(p.clone(), "mail", seconds(5), millis(200), |p| &p.wake.mail, mail::pass));
-    loops.spawn(loops::run(p.clone(), "bounces", seconds(15), millis(200), |p| &p.wake.bounces, bounces::pass));
-    loops.spawn(loops::run(p.clone(), "faults", seconds(3_600), millis(500), |p| &p.wake.reports, faults::pass));
-    if !panel.config.database().starts_with("sqlite:") {
-        // Nobody else works on an embedded database.
-        loops.spawn(loops::run(p.clone(), "limits", rate_limits::EVERY, millis(0), |p| &p.wake.limits, rate_limits::exchange));
-    }
-    loops.spawn(loops::run(p.clone(), "audit streams", seconds(5), millis(100), |p| &p.wake.audit, audit_streams::pass));
-    loops.spawn(loops::run(p.clone(), "domains", seconds(10), millis(200), |p| &p.wake.domains, domains::pass));
-    loops.spawn(loops::run(p.clone(), "certificates", seconds(15), millis(200), |p| &p.wake.certificates, domains::certificates));
-    loops.spawn(loops::run(p.clone(), "edges", seconds(1), millis(0), |p| &p.wake.edges, edges::pass));
-    loops.spawn(loops::run(p.clone(), "challenges", seconds(1), millis(0), |p| &p.wake.challenges, domains::challenges));
-    loops.spawn(keep_walls(p.clone()));
-    loops.spawn(loops::run(p.clone(), "traffic", seconds(4), millis(0), |p| &p.wake.traffic, metrics::pass));
-    loops.spawn(loops::run(p.clone(), "old traffic", seconds(3_600), millis(500), |p| &p.wake.old_traffic, metrics::tidy));
-    loops.spawn(observe::listen(p.clone()));
-    loops.spawn(queue::run(p));
-    loops
+    features::loops().filter(|one| one.is_needed(panel)).map(|one| one.run(panel.clone())).collect()
 }
 
 /// Serves until a signal comes.

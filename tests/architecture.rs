@@ -1,12 +1,12 @@
 //! The rules of the layout, held by reading `src/`. This list is the authoritative one; `docs/architecture.md` tells the why.
 //!
-//! 1. *Grounds* (the crates of `crates/`, and `kit`, `fault`, `store`, `runtime`, `auth`, `web`, `outbox`) import no feature. *Roofs*
-//!    (`site`, `router`, `serve`, `main`) import anything, and nothing imports them.
+//! 1. *Grounds* (the crates of `crates/`, and `kit`, `fault`, `feature`, `store`, `runtime`, `auth`, `web`, `outbox`) import no feature. *Roofs*
+//!    (`site`, `features`, `router`, `serve`, `main`) import anything, and nothing imports them.
 //! 2. A `model` imports `error`, `id`, `units`, `rights`, the models of `git`, and models. It compiles for wasm.
 //! 3. A `ui` never says `server`.
 //! 4. `fns` and `api` are doors: they name neither the database nor Docker.
 //! 5. Only `service` and `task`, files or folders, open a transaction. Others write with the transaction that they are handed.
-//! 6. Features have an order ([`FEATURES`]), and lower never imports higher.
+//! 6. Features have an order, that of `src/features.rs`, and lower never imports higher.
 //! 7. `cfg(feature` stands only in `lib.rs` and a module's `mod.rs`; `sea_orm` only in a feature's
 //!    `server/` and in the grounds that stand on the database.
 //! 8. `Leptos.toml`, which ships with the program, says what `Cargo.toml` says.
@@ -15,37 +15,18 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 /// From the lowest to the highest.
-const FEATURES: [&str; 21] = [
-    "flags",
-    "audit",
-    "accounts",
-    "orgs",
-    "keys",
-    "reports",
-    "mail",
-    "plans",
-    "clusters",
-    "traffic",
-    "edges",
-    "workers",
-    "apps",
-    "routing",
-    "deployments",
-    "domains",
-    "databases",
-    "templates",
-    "metrics",
-    "billing",
-    "admin",
+static FEATURES: LazyLock<Vec<&str>> = LazyLock::new(|| skypanel::features::FEATURES.iter().map(|feature| feature.name).collect());
+const GROUNDS: [&str; 16] = [
+    "error", "id", "units", "rights", "git", "kit", "swarm", "edge", "agent", "fault", "feature", "store", "runtime", "auth", "web",
+    "outbox",
 ];
-const GROUNDS: [&str; 15] =
-    ["error", "id", "units", "rights", "git", "kit", "swarm", "edge", "agent", "fault", "store", "runtime", "auth", "web", "outbox"];
 /// The grounds that stand on the database.
 const STORES: [&str; 5] = ["store", "runtime", "auth", "web", "outbox"];
-const ROOFS: [&str; 5] = ["lib", "main", "site", "router", "serve"];
+const ROOFS: [&str; 6] = ["lib", "main", "site", "features", "router", "serve"];
 const LONGEST: usize = 500;
 
 /// A source file.

@@ -6,3 +6,12 @@ pub mod ui;
 
 #[cfg(feature = "ssr")]
 pub mod server;
+
+/// What the rest of the panel knows of this feature.
+#[cfg(feature = "ssr")]
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("accounts")
+    .api(server::api::router)
+    .routes(server::provider_routes::router)
+    .loops(&[server::task::LOOP])
+    .open_pages(&["/sign-in", "/sign-in/second-factor", "/sign-up", "/setup/", "/forgot-password", "/reset-password/", "/verify-email/"])
+    .own_pages(&["/account"]);

@@ -6,3 +6,7 @@ pub mod ui;
 
 #[cfg(feature = "ssr")]
 pub mod server;
+
+/// What the rest of the panel knows of this feature.
+#[cfg(feature = "ssr")]
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("admin").api(server::api::router);

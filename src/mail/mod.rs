@@ -6,3 +6,10 @@ pub mod ui;
 
 #[cfg(feature = "ssr")]
 pub mod server;
+
+/// What the rest of the panel knows of this feature.
+#[cfg(feature = "ssr")]
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("mail")
+    .api(server::api::router)
+    .routes(server::tracking::router)
+    .loops(&[server::task::LOOP, server::bounces::LOOP]);

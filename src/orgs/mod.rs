@@ -7,3 +7,10 @@ pub mod ui;
 
 #[cfg(feature = "ssr")]
 pub mod server;
+
+/// What the rest of the panel knows of this feature.
+#[cfg(feature = "ssr")]
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("orgs")
+    .api(server::api::router)
+    .open_pages(&["/invitations/"])
+    .own_pages(&["/organizations", "/invitations"]);

@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     fault::Because,
     id::{Id, MailId, OrgId},
-    runtime::panel::Panel,
+    runtime::{panel::Panel, wakes::Wake},
     store::{
         Tx, random,
         tables::{mail, mail_event, mail_suppression},
@@ -15,6 +15,9 @@ use crate::{
 };
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, sea_query::OnConflict};
 pub use template::Template;
+
+/// There may be mail to send.
+pub const MAIL: Wake = Wake::new("mail");
 
 /// A message to one person.
 #[derive(Debug, Clone)]
@@ -48,7 +51,7 @@ pub async fn queue(tx: &Tx, panel: &Panel, mail: Mail) -> Result<MailId> {
     };
     mail::Entity::insert(row).exec_without_returning(tx).await.because("queueing a message")?;
     note(tx, &id, Note { kind: status, at: now, ..Note::default() }).await?;
-    panel.wake.mail.notify_one();
+    panel.wake(MAIL);
     Ok(id)
 }
 

@@ -1,7 +1,11 @@
 //! Faults on their way to the operator. Where a cause becomes an error there is no database at hand and nothing may wait, so it is put
 //! into a bounded queue, with what is known of the request around it; a loop writes the queue down. A fault outside of a request goes
 //! to the panel of this process.
-use crate::{fault, runtime::panel::Panel, units::Timestamp};
+use crate::{
+    fault,
+    runtime::{panel::Panel, wakes::Wake},
+    units::Timestamp,
+};
 use std::{
     collections::VecDeque,
     future::Future,
@@ -12,6 +16,9 @@ use std::{
 const MOST: usize = 1_000;
 /// Letters of a cause that are kept.
 const LONGEST: usize = 2_000;
+
+/// There may be faults to write down.
+pub const FAULTS: Wake = Wake::new("faults");
 
 /// Something that failed and should not have.
 #[derive(Debug, Clone)]
@@ -93,5 +100,5 @@ fn note(reference: &str, doing: &str, cause: &str) {
     let Some(panel) = panel.upgrade() else { return };
     let cause = cause.chars().filter(|c| *c != '\0').take(LONGEST).collect();
     panel.of::<FaultInbox>().push(Fault { reference: reference.into(), doing: doing.into(), cause, at: panel.now(), around });
-    panel.wake.reports.notify_one();
+    panel.wake(FAULTS);
 }

@@ -9,3 +9,4 @@ pub mod loops;
 pub mod panel;
 mod parts;
 pub mod swarms;
+pub mod wakes;

@@ -2,7 +2,14 @@
 use crate::{
     edge::EdgeHandle,
     id::ProviderId,
-    runtime::{changes::ChangeBus, clock::Clock, config::Config, parts::Parts, swarms::Swarms},
+    runtime::{
+        changes::ChangeBus,
+        clock::Clock,
+        config::Config,
+        parts::Parts,
+        swarms::Swarms,
+        wakes::{Wake, Wakes},
+    },
     store::{Db, random, secrets::Secrets},
     swarm::{Node, Task},
     units::Timestamp,
@@ -30,7 +37,7 @@ pub struct Panel {
     pub edge: Option<EdgeHandle>,
     /// How this process is.
     pub heartbeats: crate::runtime::heartbeats::Heartbeats,
-    pub wake: Wakes,
+    wakes: Wakes,
     pub changes: ChangeBus,
     /// What was last seen of the swarms.
     pub observed: ArcSwap<Observation>,
@@ -63,7 +70,7 @@ impl Panel {
             swarms,
             edge,
             heartbeats: Default::default(),
-            wake: Wakes::default(),
+            wakes: Wakes::default(),
             changes: ChangeBus::default(),
             observed: ArcSwap::default(),
             interrupted: Mutex::default(),
@@ -98,51 +105,20 @@ impl Panel {
         self.parts.of()
     }
 
+    /// Wakes a loop before its tick. A wake that comes while its loop is busy is answered by another pass.
+    pub fn wake(&self, wake: Wake) {
+        self.waker(wake).notify_one();
+    }
+
+    /// What a loop waits on, for those that wait by themselves or wake several at once.
+    pub fn waker(&self, wake: Wake) -> &Notify {
+        self.wakes.of(wake)
+    }
+
     /// Now, by the panel's clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
-}
-
-/// Wakes the loops before their tick.
-#[derive(Debug, Default)]
-pub struct Wakes {
-    /// There may be a deployment to claim, or one to cancel.
-    pub deploy: Notify,
-    /// What is wanted of an application changed.
-    pub converge: Notify,
-    /// The swarm may look different now.
-    pub observe: Notify,
-    /// Routes may have changed.
-    pub routes: Notify,
-    /// There may be an organization without a cluster.
-    pub clusters: Notify,
-    /// There may be images that nobody needs.
-    pub garbage: Notify,
-    /// There may be sessions and tokens that are over.
-    pub sessions: Notify,
-    /// Other panels may have counted something.
-    pub limits: Notify,
-    /// There may be faults to write down.
-    pub reports: Notify,
-    /// There may be mail to send.
-    pub mail: Notify,
-    /// There may be mail that came back.
-    pub bounces: Notify,
-    /// There may be lines of the audit trail to send.
-    pub audit: Notify,
-    /// Edges may have counted something.
-    pub traffic: Notify,
-    /// There may be old numbers that nobody needs.
-    pub old_traffic: Notify,
-    /// There may be a domain to check.
-    pub domains: Notify,
-    /// Tokens of edges may have changed.
-    pub edges: Notify,
-    /// There may be an answer to a challenge.
-    pub challenges: Notify,
-    /// There may be a certificate to order.
-    pub certificates: Notify,
 }
 
 /// What was last seen of all swarms.

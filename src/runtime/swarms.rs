@@ -4,7 +4,10 @@ use crate::{
     error::{Error, Result},
     fault::Because,
     id::ProviderId,
-    runtime::{config::TlsFiles, panel::Panel},
+    runtime::{
+        config::{Config, TlsFiles},
+        panel::Panel,
+    },
     store::tables::provider,
     swarm::{
         Swarm,
@@ -60,4 +63,13 @@ fn connect(row: &provider::Model) -> Result<Arc<dyn Swarm>> {
         endpoint = endpoint.with_tls(Tls { ca: files.ca, cert: files.cert, key: files.key });
     }
     Ok(Arc::new(Engine::new(endpoint)))
+}
+
+/// The engine that the configuration names.
+pub fn engine(config: &Config) -> Result<Engine> {
+    let mut endpoint: Endpoint = config.swarm.endpoint.parse().map_err(Error::Unavailable)?;
+    if let Some(tls) = config.swarm.tls.clone() {
+        endpoint = endpoint.with_tls(Tls { ca: tls.ca, cert: tls.cert, key: tls.key });
+    }
+    Ok(Engine::new(endpoint))
 }

@@ -8,12 +8,13 @@
 use crate::{
     error::{Error, Result},
     fault::Because,
-    runtime::{config::LimitsConfig, panel::Panel},
+    runtime::{config::LimitsConfig, loops::Loop, panel::Panel},
     store::Db,
     units::Timestamp,
     web::ctx::Visitor,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use futures::FutureExt;
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use std::{
     collections::HashMap,
@@ -326,8 +327,8 @@ async fn tell(db: &Db, owner: &str, news: &[(i64, String, u32)], minute: i64) ->
     .await
 }
 
-/// How often panels tell each other.
-pub const EVERY: Duration = Duration::from_secs(1);
+/// How panels tell each other. On an embedded database there is only one.
+pub const LOOP: Loop = Loop::new("limits", Duration::from_secs(1), |panel| exchange(panel).boxed()).calm(Duration::ZERO).shared_only();
 
 #[cfg(test)]
 mod tests {

@@ -12,10 +12,7 @@ use skypanel::edges::server::material::EdgeMaterial;
 use skypanel::{
     deployments::server::task::routes,
     domains::server::{material::place as place_of, task},
-    runtime::{
-        config::{AcmeDnsConfig, Config},
-        loops,
-    },
+    runtime::config::{AcmeDnsConfig, Config},
     store::tables::{acme_account, certificate},
 };
 use std::{
@@ -79,8 +76,7 @@ impl Place {
         })
         .await;
         if doors == Doors::Edge {
-            let panel = t.panel.clone();
-            tokio::spawn(loops::run(panel, "routes", Duration::from_secs(30), Duration::ZERO, |p| &p.wake.routes, routes::pass));
+            tokio::spawn(routes::LOOP.calm(Duration::ZERO).run(t.panel.clone()));
         } else if doors != Doors::None {
             let listener = tokio::net::TcpListener::bind(("127.0.0.1", authority.http_port)).await.unwrap();
             answer_visits(listener, t.panel.clone(), doors == Doors::Wrong);

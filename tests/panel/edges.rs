@@ -14,7 +14,7 @@ use skypanel::{
         remote::{Keyed, Piece, Word, digest, print},
     },
     edges::server::{service, task as edges},
-    runtime::{loops, panel::Panel},
+    runtime::panel::Panel,
     traffic::server::service,
 };
 use std::{
@@ -56,14 +56,14 @@ struct Open {
 impl Open {
     async fn at(t: &TestPanel, port: u16) -> Open {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-        let (panel, mut work, second) = (t.panel.clone(), JoinSet::new(), Duration::from_secs(1));
+        let (panel, mut work) = (t.panel.clone(), JoinSet::new());
         let port = listener.local_addr().unwrap().port();
         let service = t.router.clone().into_make_service_with_connect_info::<SocketAddr>();
         work.spawn(async move { drop(axum::serve(listener, service).await) });
         let calm = Duration::from_millis(5);
-        work.spawn(loops::run(panel.clone(), "routes", second * 30, calm, |p| &p.wake.routes, routes::pass));
-        work.spawn(loops::run(panel.clone(), "swarms", second * 30, calm, |p| &p.wake.observe, observe::pass));
-        work.spawn(loops::run(panel.clone(), "edges", second, calm, |p| &p.wake.edges, edges::pass));
+        for one in [routes::LOOP, observe::LOOP, edges::LOOP] {
+            work.spawn(one.calm(calm).run(panel.clone()));
+        }
         Open { port, panel, work }
     }
 

@@ -8,6 +8,7 @@ use axum::{Json, Router, extract::Request};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use serde_json::{Value, json};
 use skypanel::edges::server::material::EdgeMaterial;
+use skypanel::orgs::server::ROUTES;
 use skypanel::{
     deployments::server::task::routes,
     domains::server::material,
@@ -111,7 +112,7 @@ impl Site {
 
     /// Whoever changed something has woken the loop that tells the edge.
     async fn live(&self) {
-        let woken = tokio::time::timeout(Duration::from_millis(100), self.t.panel.wake.routes.notified()).await;
+        let woken = tokio::time::timeout(Duration::from_millis(100), self.t.panel.waker(ROUTES).notified()).await;
         assert!(woken.is_ok(), "nobody woke the routes");
         routes::pass(&self.t.panel).await.unwrap();
     }

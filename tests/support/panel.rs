@@ -8,25 +8,21 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, 
 use serde_json::{Value, json};
 use skypanel::auth::session::SessionCache;
 use skypanel::{
-    accounts::server::{service as accounts, task as sessions},
+    accounts::server::service as accounts,
     auth::{
         access_tokens,
         session::{self, NewSession, Via},
     },
-    clusters::server::{observe, service as clusters, task as provide},
+    clusters::server::service as clusters,
     deployments::{
         model::{Deployment, Phase},
-        server::{
-            task as queue,
-            task::{converge, routes},
-        },
+        server::task as queue,
     },
     edge::{Edge, EdgeConfig, Listener, Target},
     error::Result,
     fault::Because,
+    features,
     id::{AppId, DeploymentId, Id, OrgId, ProviderId, UserId},
-    mail::server::{bounces, task as post},
-    metrics::server::task as metrics,
     outbox::{self, Template},
     rights::Role,
     router,
@@ -363,7 +359,7 @@ impl TestPanel {
         }
     }
 
-    /// Runs every loop until nothing is left to do.
+    /// Runs every loop that can rest until nothing is left to do.
     pub async fn settle(&self) {
         for _ in 0..20 {
             if !self.settle_once().await {
@@ -373,21 +369,15 @@ impl TestPanel {
         panic!("the loops do not come to rest");
     }
 
-    /// Runs every loop once and says whether any did something.
+    /// Runs every loop that can rest once, the lowest first, and says whether any did something.
     pub async fn settle_once(&self) -> bool {
-        let panel = &self.panel;
-        let mut did = vec![
-            sessions::pass(panel).await.unwrap(),
-            provide::pass(panel).await.unwrap(),
-            queue::pass(panel).await.unwrap(),
-            converge::pass(panel).await.unwrap(),
-        ];
-        observe::pass(panel).await.unwrap();
-        did.push(routes::pass(panel).await.unwrap());
-        did.push(post::pass(panel).await.unwrap());
-        did.push(bounces::pass(panel).await.unwrap());
-        metrics::pass(panel).await.unwrap();
-        did.iter().any(Option::is_some)
+        let mut did = false;
+        for one in features::loops().filter(|one| one.is_needed(&self.panel)) {
+            let Some(pass) = one.pass else { continue };
+            let done = pass(&self.panel).await.unwrap_or_else(|why| panic!("{}: {why}", one.name));
+            did |= done.is_some();
+        }
+        did
     }
 
     /// What a visitor of an application gets at the edge: the status and the body.

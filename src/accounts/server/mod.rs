@@ -12,3 +12,8 @@ pub mod second_factor;
 pub mod service;
 pub mod task;
 pub mod tokens;
+
+use crate::runtime::wakes::Wake;
+
+/// There may be an organization without a cluster.
+pub const CLUSTERS: Wake = Wake::new("clusters");

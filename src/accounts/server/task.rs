@@ -5,17 +5,24 @@ use crate::{
     error::Result,
     fault::Because,
     id::SessionId,
-    runtime::{loops::Outcome, panel::Panel},
+    runtime::{
+        loops::{Loop, Outcome},
+        panel::Panel,
+    },
     store::{
         Tx,
         tables::{account_token, attempt, device, membership, refresh_token, session, user},
     },
 };
+use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// How long an account knows a browser that is not used: as long as browsers keep a cookie.
 const DEVICE_LIFE: Duration = Duration::from_secs(crate::accounts::server::cookies::DEVICE_LIFE);
+
+/// The loop.
+pub const LOOP: Loop = Loop::new("sessions", Duration::from_secs(30), |panel| pass(panel).boxed());
 
 /// Writes down what was seen, and removes sessions, tokens, counts and devices that are over.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {

@@ -1,5 +1,6 @@
 //! What members do with applications: create, look, configure, scale, stop, start, delete. Each finds and authorizes, decides, writes
 //! what is wanted, and wakes the loop that makes it so.
+use crate::orgs::server::{APPLICATIONS, DEPLOYMENTS, ROUTES};
 use crate::{
     apps::{
         model::{
@@ -148,7 +149,7 @@ pub async fn create(ctx: &Ctx, form: &CreateApplication) -> Result<Application> 
             Ok(row.id)
         })
         .await?;
-    ctx.panel.wake.routes.notify_one();
+    ctx.panel.wake(ROUTES);
     after(ctx, &made, Action::Create).await
 }
 
@@ -306,13 +307,13 @@ pub async fn delete(ctx: &Ctx, id: &AppId, confirm: Option<&str>) -> Result<()> 
         })
         .await?;
     wake(&ctx.panel, id);
-    ctx.panel.wake.deploy.notify_one();
+    ctx.panel.wake(DEPLOYMENTS);
     Ok(())
 }
 
 fn wake(panel: &Panel, id: &AppId) {
-    panel.wake.converge.notify_one();
-    panel.wake.routes.notify_one();
+    panel.wake(APPLICATIONS);
+    panel.wake(ROUTES);
     panel.changes.tell(Changed::App(id.clone()));
 }
 

@@ -8,3 +8,8 @@ pub mod stream_address;
 pub mod stream_send;
 pub mod task;
 pub mod verify;
+
+use crate::runtime::wakes::Wake;
+
+/// There may be lines of the audit trail to send.
+pub const STREAMS: Wake = Wake::new("audit streams");

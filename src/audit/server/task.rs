@@ -1,5 +1,6 @@
 //! The loop that sends trails. Each stream is sent in order, some lines at a time, each batch until it arrived: at least once. A stream
 //! that fails is tried again later and later, and is switched off after three days.
+use crate::audit::server::STREAMS;
 use crate::audit::server::service::streams::deliver;
 use crate::{
     audit::{
@@ -12,7 +13,10 @@ use crate::{
     error::Result,
     fault::Because,
     flags::server::{self, Flag},
-    runtime::{loops::Outcome, panel::Panel},
+    runtime::{
+        loops::{Loop, Outcome},
+        panel::Panel,
+    },
     store::tables::{
         audit_head,
         audit_stream::{self, Column},
@@ -20,7 +24,7 @@ use crate::{
     units::Timestamp,
     web::ctx::Origin,
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -41,6 +45,10 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// How long a stream may fail before it is switched off.
 const GIVE_UP: Duration = Duration::from_secs(3 * 86_400);
+
+/// The loop.
+pub const LOOP: Loop =
+    Loop::new("audit streams", Duration::from_secs(5), |panel| pass(panel).boxed()).calm(Duration::from_millis(100)).woken_by(STREAMS);
 
 /// Sends what is due.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
@@ -65,7 +73,7 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
     }
     if streams > 0 {
         // There may be more than one batch.
-        panel.wake.audit.notify_one();
+        panel.wake(STREAMS);
     }
     Ok((lines > 0).then(|| format!("sent {lines} lines to {streams} places")))
 }

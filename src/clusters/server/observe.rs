@@ -1,24 +1,34 @@
 //! Looking at the swarms: one look serves every page, stream and loop. Events wake it; a tick makes up for events that were
 //! missed.
+use crate::clusters::server::SWARMS;
+use crate::orgs::server::ROUTES;
 use crate::{
     error::Result,
     fault::Because,
     id::{AppId, ProviderId},
     runtime::{
         changes::Changed,
-        loops::Outcome,
+        loops::{Loop, Outcome},
         panel::{Observation, Panel, SwarmView},
     },
     store::tables::provider,
     swarm::{Event, LABEL_APP, Swarm, Task},
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use sea_orm::EntityTrait;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
+
+/// The look.
+pub const LOOP: Loop =
+    Loop::new("swarms", Duration::from_secs(10), |panel| pass(panel).boxed()).calm(Duration::from_millis(100)).woken_by(SWARMS);
+
+/// The ear for events.
+pub const LISTEN: Loop =
+    Loop::endless("events of swarms", "it waits for what swarms say, and a test asks them instead", |panel| listen(panel).boxed());
 
 /// Looks at every swarm once.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
@@ -47,7 +57,7 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
         swarms.insert(provider.id, view);
     }
     panel.observed.store(Arc::new(Observation { swarms }));
-    panel.wake.routes.notify_one();
+    panel.wake(ROUTES);
     for app in changed {
         panel.changes.tell(Changed::App(app));
     }
@@ -102,21 +112,21 @@ async fn follow(panel: Arc<Panel>, id: ProviderId, swarm: Arc<dyn Swarm>) {
             }
             pause = Duration::from_secs(1);
             // Something may have happened while nobody listened.
-            panel.wake.observe.notify_one();
+            panel.wake(SWARMS);
             loop {
                 let event = tokio::select! { event = events.next() => event, () = panel.stop.cancelled() => return };
                 match event {
                     Some(Event::OutOfMemory { container }) => {
                         tracing::warn!(%container, "a container ran out of memory");
-                        panel.wake.observe.notify_one();
+                        panel.wake(SWARMS);
                     }
-                    Some(_) => panel.wake.observe.notify_one(),
+                    Some(_) => panel.wake(SWARMS),
                     None => break,
                 }
             }
             broke = true;
             panel.note_interruption(&id, None);
-            panel.wake.observe.notify_one();
+            panel.wake(SWARMS);
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(15));

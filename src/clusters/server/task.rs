@@ -1,13 +1,21 @@
 //! Gives every organization its cluster.
+use crate::accounts::server::CLUSTERS;
 use crate::{
     clusters::server::service,
     error::Result,
     fault::Because,
-    runtime::{loops::Outcome, panel::Panel},
+    runtime::{
+        loops::{Loop, Outcome},
+        panel::Panel,
+    },
     store::tables::{cluster, organization},
 };
+use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Query};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// The loop.
+pub const LOOP: Loop = Loop::new("clusters", Duration::from_secs(60), |panel| pass(panel).boxed()).woken_by(CLUSTERS);
 
 /// Makes a cluster for each organization that has none.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {

@@ -13,3 +13,8 @@ pub mod spec;
 pub mod task;
 pub mod view;
 pub mod watch;
+
+use crate::runtime::wakes::Wake;
+
+/// There may be images that nobody needs.
+pub const IMAGES: Wake = Wake::new("images");

@@ -1,6 +1,7 @@
 //! What the edge gets: proven hosts and where they lead, certificates, answers to open challenges. Read wholly each time and put into the
 //! panel, where whoever tells the edge finds it.
 use crate::edges::server::material::EdgeMaterial;
+use crate::orgs::server::ROUTES;
 use crate::{
     domains::{model::CertificateState, server::reach},
     edges::server::material::{Answer, Handshake, Host, KeyPem, Material, Served},
@@ -114,7 +115,7 @@ pub async fn publish(panel: &Panel) -> Result<bool> {
         return Ok(false);
     }
     panel.of::<EdgeMaterial>().store(Arc::new(now));
-    panel.wake.routes.notify_one();
+    panel.wake(ROUTES);
     Ok(true)
 }
 

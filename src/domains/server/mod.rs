@@ -16,3 +16,10 @@ pub mod task;
 pub mod trust;
 pub mod view;
 pub mod warn;
+
+use crate::runtime::wakes::Wake;
+
+/// There may be a domain to check.
+pub const DOMAINS: Wake = Wake::new("domains");
+/// There may be a certificate to order.
+pub const CERTIFICATES: Wake = Wake::new("certificates");

@@ -2,6 +2,7 @@
 //! one look's worth of lines: an edge that reads slowly gets several changes at once, or everything anew.
 use super::service;
 use crate::edges::server::distribution::EdgeDistribution;
+use crate::orgs::server::ROUTES;
 use crate::{
     edge::remote::{End, HEARTBEAT, Word},
     edges::server::distribution::{Listener, Live, line},
@@ -47,7 +48,7 @@ pub fn open(panel: &Arc<Panel>, edge: &edge::Model, has: Has) -> Response {
     let now = live.borrow_and_update().clone();
     if has.version > now.version || now.version == 0 {
         // Another panel told it more, or this one has not looked yet.
-        panel.wake.routes.notify_one();
+        panel.wake(ROUTES);
     }
     let lines = if now.version > 0 { now.since(&has.digest, has.version).into() } else { VecDeque::from([now.now()]) };
     let digest = if now.version > 0 { now.digest.clone() } else { has.digest };

@@ -8,12 +8,17 @@ use crate::{
         letter::of_return_path,
         service::{self, Feedback, Told},
     },
-    runtime::{loops::Outcome, panel::Panel},
+    runtime::{
+        loops::{Loop, Outcome},
+        panel::Panel,
+    },
 };
+use futures::FutureExt;
 use sha2::{Digest, Sha256};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// Files that one pass reads.
@@ -22,6 +27,9 @@ const BATCH: usize = 200;
 const LARGEST: u64 = 1024 * 1024;
 /// Files that are kept in `rejected/`; more are removed.
 const REJECTED: usize = 1_000;
+
+/// The loop.
+pub const LOOP: Loop = Loop::new("bounces", Duration::from_secs(15), |panel| pass(panel).boxed());
 
 /// Reads what came back.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {

@@ -1,4 +1,5 @@
 //! What the operator does with mail, and what other sides tell about it.
+use crate::outbox::MAIL;
 use crate::{
     accounts::model::Email,
     audit::server::service::record,
@@ -105,7 +106,7 @@ pub async fn retry(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
         return Err(Error::Conflict("This address gets no mail any more. Lift that first, under Suppressed addresses.".into()));
     }
     change(ctx, &row, status, MailStatus::Queued, "mail.retried", "retried").await?;
-    ctx.panel.wake.mail.notify_one();
+    ctx.panel.wake(MAIL);
     get(ctx, id).await
 }
 

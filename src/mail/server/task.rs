@@ -2,6 +2,7 @@
 //! is kept alive while the server answers, and asked for once more right before the message is handed over. What the server took is
 //! written down at once. Only a panel that dies between the two leaves a message whose fate nobody knows: it is sent again under the
 //! same `Message-ID`, since a message that is lost locks somebody out and one that comes twice does not.
+use crate::outbox::MAIL;
 use crate::{
     error::Result,
     fault::Because,
@@ -14,12 +15,17 @@ use crate::{
         },
     },
     outbox::{Note, line, note, suppressed},
-    runtime::{config::SmtpConfig, loops::Outcome, panel::Panel},
+    runtime::{
+        config::SmtpConfig,
+        loops::{Loop, Outcome},
+        panel::Panel,
+    },
     store::{
         Tx,
         tables::{mail, mail_suppression},
     },
 };
+use futures::FutureExt;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -56,6 +62,9 @@ struct Tally {
     deferred: AtomicU64,
     refused: AtomicU64,
 }
+
+/// The loop.
+pub const LOOP: Loop = Loop::new("mail", Duration::from_secs(5), |panel| pass(panel).boxed()).woken_by(MAIL);
 
 /// Ends what has expired, takes over what a dead panel left, sends what is due, and forgets what is old.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {

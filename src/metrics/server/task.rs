@@ -1,10 +1,21 @@
 //! The loops that write down what edges counted, and remove what is kept no longer.
 use crate::{
     error::Result,
-    runtime::{changes::Changed, loops::Outcome, panel::Panel},
+    runtime::{
+        changes::Changed,
+        loops::{Loop, Outcome},
+        panel::Panel,
+    },
     traffic::server::service,
 };
-use std::sync::Arc;
+use futures::FutureExt;
+use std::{sync::Arc, time::Duration};
+
+/// The loops.
+pub const LOOPS: &[Loop] = &[
+    Loop::new("traffic", Duration::from_secs(4), |panel| pass(panel).boxed()).calm(Duration::ZERO),
+    Loop::new("old traffic", Duration::from_secs(3_600), |panel| tidy(panel).boxed()).calm(Duration::from_millis(500)),
+];
 
 /// Writes down what this process's edge and others counted since the last time.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {

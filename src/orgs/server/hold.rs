@@ -1,5 +1,6 @@
 //! What every change of who may do what begins with: the organization's row is held, so that two such changes come one after the
 //! other, and the caller's rights are read again. A role can be given, changed or taken by those alone who have all that it includes.
+use crate::accounts::server::CLUSTERS;
 use crate::{
     accounts::{model::first_name, server::service as accounts},
     auth::session,
@@ -137,7 +138,7 @@ pub async fn keep_a_home(tx: &Tx, panel: &Panel, person: &UserId) -> Result<()> 
     let row = user::Entity::find_by_id(person.clone()).one(tx).await.because("looking up a person")?;
     let Some(row) = row else { return Ok(()) };
     accounts::found(tx, panel, person, &first_name(&row.name)).await?;
-    panel.wake.clusters.notify_one();
+    panel.wake(CLUSTERS);
     Ok(())
 }
 

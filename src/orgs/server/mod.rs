@@ -4,3 +4,12 @@ pub mod forms;
 pub mod hold;
 pub mod service;
 pub mod view;
+
+use crate::runtime::wakes::Wake;
+
+/// There may be a deployment to claim, or one to cancel.
+pub const DEPLOYMENTS: Wake = Wake::new("deployments");
+/// What is wanted of an application changed.
+pub const APPLICATIONS: Wake = Wake::new("applications");
+/// Routes may have changed.
+pub const ROUTES: Wake = Wake::new("routes");

@@ -1,5 +1,6 @@
 //! The loop that writes faults down. It fails quietly: a fault in writing faults is in the log only, and what could not be written is
 //! tried again.
+use crate::runtime::fault_reports::FAULTS;
 use crate::runtime::fault_reports::FaultInbox;
 use crate::{
     error::Result,
@@ -7,7 +8,7 @@ use crate::{
     reports::model::normalised,
     runtime::{
         fault_reports::{Fault, unheard},
-        loops::Outcome,
+        loops::{Loop, Outcome},
         panel::Panel,
     },
     store::{
@@ -16,6 +17,7 @@ use crate::{
     },
     units::Timestamp,
 };
+use futures::FutureExt;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -29,6 +31,10 @@ pub const KEPT: Duration = Duration::from_secs(30 * 86_400);
 pub const OF_A_KIND: u64 = 100;
 /// Kinds that are kept.
 pub const KINDS: u64 = 1_000;
+
+/// The loop.
+pub const LOOP: Loop =
+    Loop::new("faults", Duration::from_secs(3_600), |panel| pass(panel).boxed()).calm(Duration::from_millis(500)).woken_by(FAULTS);
 
 /// Writes down what waits, and forgets what is old or too much.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {

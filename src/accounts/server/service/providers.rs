@@ -1,5 +1,6 @@
 //! Signing in by an account at another provider: which there are, whose account there is whose here, and what comes of a visitor who
 //! returns from one. An account here is never taken over because an address matches: its owner signs in once and says yes.
+use crate::accounts::server::CLUSTERS;
 use crate::accounts::server::service::factors::{first_organization, keeps_a_way_in, person, tell};
 use crate::auth::session::SessionCache;
 use crate::{
@@ -232,7 +233,7 @@ async fn newcomer(visitor: &Visitor, of: &OidcConfig, claims: Claims, next: Opti
         Ok(user)
     });
     let user = made.await?;
-    panel.wake.clusters.notify_one();
+    panel.wake(CLUSTERS);
     sign_in(visitor, of, &claims, &user, next).await
 }
 

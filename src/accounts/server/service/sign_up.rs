@@ -3,6 +3,7 @@ use super::{
     emails,
     sign_in::{ADDRESS, Proof, session_of},
 };
+use crate::accounts::server::CLUSTERS;
 use crate::{
     accounts::{
         model::{Email, Me, NewPerson, Organization, SignUpForm, User, first_name},
@@ -98,7 +99,7 @@ pub async fn sign_up(visitor: &Visitor, form: SignUpForm, via: Via) -> Result<(M
         role: Role::Owner.name().into(),
         permissions: Role::Owner.permissions(),
     };
-    panel.wake.clusters.notify_one();
+    panel.wake(CLUSTERS);
     Ok((me, opened))
 }
 

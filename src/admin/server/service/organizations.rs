@@ -1,5 +1,6 @@
 //! Finding organizations, suspending them and letting them go on.
 use crate::auth::session::SessionCache;
+use crate::orgs::server::{APPLICATIONS, ROUTES};
 use crate::{
     admin::{
         model::{
@@ -198,8 +199,8 @@ pub async fn suspend(ctx: &Ctx, id: &OrgId, form: &SuspendOrganization) -> Resul
         ctx.panel.changes.tell(Changed::App(app));
     }
     if form.stop_applications {
-        ctx.panel.wake.converge.notify_one();
-        ctx.panel.wake.routes.notify_one();
+        ctx.panel.wake(APPLICATIONS);
+        ctx.panel.wake(ROUTES);
     }
     get(ctx, id).await
 }

@@ -1,4 +1,5 @@
 //! Where an organization's trail is sent: listing, making, changing, trying and removing.
+use crate::audit::server::STREAMS;
 use crate::audit::server::{
     stream_address,
     stream_send::{self, Sender},
@@ -142,7 +143,7 @@ pub async fn create(ctx: &Ctx, org: Option<&OrgId>, form: &CreateStream) -> Resu
             }
         })
         .await?;
-    ctx.panel.wake.audit.notify_one();
+    ctx.panel.wake(STREAMS);
     Ok(view(row.clone(), row.sent_seq))
 }
 
@@ -187,7 +188,7 @@ pub async fn update(ctx: &Ctx, org: Option<&OrgId>, id: &StreamId, form: &Update
             }
         })
         .await?;
-    ctx.panel.wake.audit.notify_one();
+    ctx.panel.wake(STREAMS);
     Ok(view(after, end(&ctx.panel, &org).await?))
 }
 

@@ -1,6 +1,7 @@
 //! What members do with deployments: ask for one, roll back, restart, cancel, look.
 pub mod canary;
 
+use crate::orgs::server::DEPLOYMENTS;
 use crate::{
     apps::{
         model::{Branch, Source},
@@ -192,7 +193,7 @@ async fn enqueue(ctx: &Ctx, app: &Granted<application::Model>, new: New) -> Resu
             record(tx, ctx, "deployment.requested", &id, json!({ "application": app.id, "kind": new.kind, "strategy": strategy })).await
         })
         .await?;
-    panel.wake.deploy.notify_one();
+    panel.wake(DEPLOYMENTS);
     panel.changes.tell(Changed::App(app.id.clone()));
     shown(ctx, &id, Action::Deploy).await
 }
@@ -260,7 +261,7 @@ pub async fn cancel(ctx: &Ctx, id: &DeploymentId) -> Result<Deployment> {
             Ok(())
         })
         .await?;
-    ctx.panel.wake.deploy.notify_waiters();
+    ctx.panel.waker(DEPLOYMENTS).notify_waiters();
     ctx.panel.changes.tell(Changed::Deployment(id.clone()));
     shown(ctx, id, Action::Deploy).await
 }

@@ -1,6 +1,9 @@
 //! Keeps what is live as it is wanted, whatever happened to the swarm meanwhile: a missing service is made again from its release, the
 //! number of copies is set, and services of ours that no live or active deployment needs are removed. Services of
 //! applications that this database does not know belong to somebody else and are never touched.
+use crate::clusters::server::SWARMS;
+use crate::deployments::server::IMAGES;
+use crate::orgs::server::APPLICATIONS;
 use crate::{
     apps::{
         model::Wanted,
@@ -11,16 +14,23 @@ use crate::{
     error::Result,
     fault::Because,
     id::{AppId, DeploymentId, ProviderId},
-    runtime::{loops::Outcome, panel::Panel},
+    runtime::{
+        loops::{Loop, Outcome},
+        panel::Panel,
+    },
     store::tables::{application, deployment, provider, release},
     swarm::{LABEL_APP, Service, Swarm, SwarmError},
 };
+use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
+
+/// The loop.
+pub const LOOP: Loop = Loop::new("applications", Duration::from_secs(20), |panel| pass(panel).boxed()).woken_by(APPLICATIONS);
 
 /// One look at every swarm, and what has to be done there.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
@@ -33,12 +43,12 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
         did.extend(one(panel, &provider.id, &*swarm, services).await?);
     }
     if !did.is_empty() {
-        panel.wake.observe.notify_one();
+        panel.wake(SWARMS);
         // Once the last container has stopped, its image may have become one that nobody needs.
         let panel = panel.clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(u64::from(spec::STOP_GRACE) + 5)).await;
-            panel.wake.garbage.notify_one();
+            panel.wake(IMAGES);
         });
     }
     Ok((!did.is_empty()).then(|| did.join(", ")))

@@ -1,15 +1,20 @@
 //! Removes images that nobody can roll back to any more. What is kept is told by the database: the live release, the last few of
 //! each application, and whatever a deployment under way uses. Only images with our label, of applications that we know. Also
 //! what a crash left behind.
+use crate::deployments::server::IMAGES;
 use crate::{
     deployments::model::Phase,
     error::Result,
     fault::Because,
     id::{AppId, Id},
-    runtime::{loops::Outcome, panel::Panel},
+    runtime::{
+        loops::{Loop, Outcome},
+        panel::Panel,
+    },
     store::tables::{application, deployment, provider, release},
     swarm::LABEL_APP,
 };
+use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use std::{
     collections::{HashMap, HashSet},
@@ -46,6 +51,9 @@ pub async fn after_crash(panel: &Panel) -> Result<()> {
     }
     Ok(())
 }
+
+/// The loop.
+pub const LOOP: Loop = Loop::new("images", Duration::from_secs(600), |panel| pass(panel).boxed()).woken_by(IMAGES);
 
 /// One round on every swarm.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {

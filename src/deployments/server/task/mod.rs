@@ -9,14 +9,19 @@ pub mod routes;
 pub mod start;
 pub mod steps;
 
+use crate::orgs::server::{APPLICATIONS, DEPLOYMENTS};
 use crate::{
     deployments::model::Phase,
     error::Result,
     fault::Because,
     id::DeploymentId,
-    runtime::{loops::Outcome, panel::Panel},
+    runtime::{
+        loops::{Loop, Outcome},
+        panel::Panel,
+    },
     store::tables::deployment,
 };
+use futures::FutureExt;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use std::{
     collections::HashSet,
@@ -29,6 +34,10 @@ use tokio::task::JoinSet;
 pub const LEASE: Duration = Duration::from_secs(20);
 /// How often it beats.
 pub const BEAT: Duration = Duration::from_secs(4);
+
+/// The loop. While the panel serves, each deployment is walked beside the others; a pass walks one after the other.
+pub const LOOP: Loop =
+    Loop::new("deployments", Duration::from_secs(3), |panel| pass(panel).boxed()).woken_by(DEPLOYMENTS).runs_as(|panel| run(panel).boxed());
 
 /// Deployments that this panel works on now.
 #[derive(Default)]
@@ -61,8 +70,8 @@ pub async fn run(panel: Arc<Panel>) {
                 walks.spawn(async move {
                     drive::walk(&panel, &id).await;
                     hands.let_go(&id);
-                    panel.wake.deploy.notify_one();
-                    panel.wake.converge.notify_one();
+                    panel.wake(DEPLOYMENTS);
+                    panel.wake(APPLICATIONS);
                 });
                 continue;
             }
@@ -71,7 +80,7 @@ pub async fn run(panel: Arc<Panel>) {
         }
         while walks.try_join_next().is_some() {}
         tokio::select! {
-            () = panel.wake.deploy.notified() => {}
+            () = panel.waker(DEPLOYMENTS).notified() => {}
             () = tokio::time::sleep(Duration::from_secs(3)) => {}
             () = panel.stop.cancelled() => {}
         }

@@ -3,6 +3,7 @@
 //! costs nothing.
 use crate::edges::server::distribution::EdgeDistribution;
 use crate::edges::server::material::EdgeMaterial;
+use crate::orgs::server::ROUTES;
 use crate::{
     apps::{
         model::Wanted,
@@ -16,14 +17,23 @@ use crate::{
     fault::Because,
     id::{AppId, DeploymentId, OrgId, ProviderId},
     routing::server::{policies, policies::Path},
-    runtime::{loops::Outcome, panel::Panel},
+    runtime::{
+        loops::{Loop, Outcome},
+        panel::Panel,
+    },
     store::tables::application,
 };
+use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
+
+/// The loop.
+pub const LOOP: Loop =
+    Loop::new("routes", Duration::from_secs(30), |panel| pass(panel).boxed()).calm(Duration::from_millis(10)).woken_by(ROUTES);
 
 /// Tells the edge of this process, and those elsewhere, what differs from what they have.
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {

@@ -1,5 +1,6 @@
 //! What members do with domains: claim, look, check, change, remove; and with their certificates: order again, upload, remove.
 mod own;
+use crate::domains::server::{CERTIFICATES, DOMAINS};
 pub use own::own_certificates;
 
 use crate::{
@@ -126,7 +127,7 @@ pub async fn add(ctx: &Ctx, form: &CreateDomain) -> Result<Domain> {
             Ok(())
         })
         .await?;
-    ctx.panel.wake.domains.notify_one();
+    ctx.panel.wake(DOMAINS);
     material::publish(&ctx.panel).await?;
     get(ctx, &id).await
 }
@@ -284,7 +285,7 @@ pub async fn update(ctx: &Ctx, id: &DomainId, form: &UpdateDomain) -> Result<Dom
             }
         })
         .await?;
-    ctx.panel.wake.domains.notify_one();
+    ctx.panel.wake(DOMAINS);
     material::publish(&ctx.panel).await?;
     get(ctx, id).await
 }
@@ -387,7 +388,7 @@ async fn order(ctx: &Ctx, row: &Granted<domain::Model>, form: &ChangeCertificate
             certificates.exec(tx).await.because("asking for a certificate").map(|_| ())
         })
         .await?;
-    panel.wake.certificates.notify_one();
+    panel.wake(CERTIFICATES);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The loops of domains: one looks at claims that are due and keeps what the edge gets up to date, one orders and renews certificates, and
 //! one hears of what other panels have under way.
+use crate::domains::server::{CERTIFICATES, DOMAINS};
 use crate::edges::server::material::EdgeMaterial;
 pub mod account;
 pub mod certify;
@@ -12,12 +13,22 @@ use crate::{
     error::Result,
     fault::Because,
     id::CertificateId,
-    runtime::{loops::Outcome, panel::Panel},
+    runtime::{
+        loops::{Loop, Outcome},
+        panel::Panel,
+    },
     store::tables::{application, certificate, domain},
 };
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Query};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+/// The loops.
+pub const LOOPS: &[Loop] = &[
+    Loop::new("domains", Duration::from_secs(10), |panel| pass(panel).boxed()).woken_by(DOMAINS),
+    Loop::new("certificates", Duration::from_secs(15), |panel| certificates(panel).boxed()).woken_by(CERTIFICATES),
+    Loop::new("challenges", Duration::from_secs(1), |panel| challenges(panel).boxed()).calm(Duration::ZERO),
+];
 
 /// Domains that one pass looks at.
 const BATCH: u64 = 50;
@@ -89,7 +100,7 @@ pub async fn certificates(panel: &Arc<Panel>) -> Result<Outcome> {
     let ended = futures::future::join_all(due.into_iter().map(|row| certify::drive(panel, row))).await;
     let issued = ended.iter().filter(|it| matches!(it, Ok(true))).count();
     if count == ORDERS as usize {
-        panel.wake.certificates.notify_one();
+        panel.wake(CERTIFICATES);
     }
     let looked = if again > 0 { format!("{again} certificates are ordered again; ") } else { String::new() };
     Ok((count > 0 || again > 0).then(|| format!("{looked}{issued} of {count} certificates were issued")))

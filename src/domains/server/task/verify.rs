@@ -1,5 +1,6 @@
 //! The proof of a claim. Whoever can write into a domain's zone owns it: the record with the claim's token proves it, a proven claim keeps
 //! the name as long as its record stands, and where two records stand the older claim holds.
+use crate::domains::server::{CERTIFICATES, DOMAINS};
 use crate::{
     audit::server::service::{Event, record_for},
     domains::{
@@ -41,8 +42,8 @@ pub async fn check(panel: &Panel, row: domain::Model) -> Result<domain::Model> {
     let after = domain::Entity::find_by_id(id).one(panel.db.read()).await.because("looking up a domain")?;
     let after = after.ok_or(Error::NotFound(Thing::Domain))?;
     if after.verified_at.is_some() != verified_before {
-        panel.wake.domains.notify_one();
-        panel.wake.certificates.notify_one();
+        panel.wake(DOMAINS);
+        panel.wake(CERTIFICATES);
         panel.changes.tell(Changed::App(after.application_id.clone()));
     }
     Ok(after)
@@ -203,7 +204,7 @@ async fn go_on(tx: &Tx, panel: &Panel, row: &domain::Model) -> Result<()> {
         .filter(certificate::Column::NextTryAt.gt(panel.now()));
     let done = held.exec(tx).await.because("going on with a certificate")?;
     if done.rows_affected > 0 {
-        panel.wake.certificates.notify_one();
+        panel.wake(CERTIFICATES);
     }
     Ok(())
 }

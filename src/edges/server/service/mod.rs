@@ -1,6 +1,7 @@
 //! What the operator does with edges, and what edges report. An edge is known by its token alone, which is stored hashed; whoever holds
 //! it gets what edges are told and may report, and nothing else.
 use crate::edges::server::distribution::EdgeDistribution;
+use crate::orgs::server::ROUTES;
 use crate::traffic::server::service::Inbox;
 pub mod versions;
 
@@ -282,7 +283,7 @@ pub async fn report(panel: &Panel, edge: &edge::Model, from: &str, report: Repor
     let newest = panel.of::<EdgeDistribution>().live().version;
     panel.of::<EdgeDistribution>().heard_of(report.version);
     if report.version > newest {
-        panel.wake.routes.notify_one();
+        panel.wake(ROUTES);
     }
     let sequence = report.sequence as i64;
     let is_news = sequence > 0 && (edge.boot.as_deref() != Some(&report.boot) || sequence > edge.sequence);

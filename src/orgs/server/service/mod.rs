@@ -1,5 +1,7 @@
 //! What people do with organizations: found one, look, change its settings, switch, leave, hand it over, delete it.
+use crate::accounts::server::CLUSTERS;
 use crate::auth::session::SessionCache;
+use crate::orgs::server::{APPLICATIONS, DEPLOYMENTS, ROUTES};
 pub mod answers;
 pub mod grants;
 pub mod invitations;
@@ -104,7 +106,7 @@ pub async fn create(ctx: &Ctx, form: &CreateOrganization) -> Result<Organization
         Ok(org)
     });
     let org = made.await?;
-    ctx.panel.wake.clusters.notify_one();
+    ctx.panel.wake(CLUSTERS);
     get(&ctx.in_org(&org).await?).await
 }
 
@@ -334,9 +336,9 @@ pub async fn delete(ctx: &Ctx, with_applications: bool, confirm: Option<&str>) -
     panel.of::<SessionCache>().forget_org(&ctx.who.org);
     people.iter().for_each(|person| panel.of::<SessionCache>().forget_user(person));
     apps.into_iter().for_each(|app| panel.changes.tell(Changed::App(app.id)));
-    panel.wake.converge.notify_one();
-    panel.wake.routes.notify_one();
-    panel.wake.deploy.notify_one();
+    panel.wake(APPLICATIONS);
+    panel.wake(ROUTES);
+    panel.wake(DEPLOYMENTS);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! What members do with an application's routing: look, and change. A change holds at the edge at once, without a deployment.
 pub mod paths;
 
+use crate::orgs::server::ROUTES;
 use crate::{
     audit::server::service::record,
     edge::Login,
@@ -172,7 +173,7 @@ async fn change(ctx: &Ctx, id: &AppId, if_match: Option<i64>, make: impl FnOnce(
             store(tx, ctx, &app, &next).await
         })
         .await?;
-    ctx.panel.wake.routes.notify_one();
+    ctx.panel.wake(ROUTES);
     ctx.panel.changes.tell(Changed::App(app.id.clone()));
     Ok(next.shown(&app.id))
 }

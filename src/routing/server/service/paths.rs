@@ -1,5 +1,6 @@
 //! Paths under hosts: which application takes a path of an address of the organization's. A host is the organization's where it is the own
 //! host of one of its applications or a domain that it has proven; what was taken under another's host leads nowhere, whatever a row says.
+use crate::orgs::server::ROUTES;
 use crate::{
     audit::server::service::record,
     error::{Error, Result},
@@ -143,7 +144,7 @@ pub async fn add(ctx: &Ctx, id: &AppId, form: &CreatePath) -> Result<PathRoute> 
         created_at: ctx.panel.now(),
     };
     let made = ctx.panel.db.tx(async |tx| insert(tx, ctx, &app, row).await).await?;
-    ctx.panel.wake.routes.notify_one();
+    ctx.panel.wake(ROUTES);
     ctx.panel.changes.tell(Changed::App(app.id.clone()));
     shown(ctx, vec![made]).await?.pop().ok_or("nothing came of a row").because("showing a path")
 }
@@ -215,7 +216,7 @@ pub async fn remove(ctx: &Ctx, app: &AppId, id: &PathId) -> Result<()> {
             path_route::Entity::delete_by_id(row.id.clone()).exec(tx).await.because("removing a path").map(|_| ())
         })
         .await?;
-    ctx.panel.wake.routes.notify_one();
+    ctx.panel.wake(ROUTES);
     ctx.panel.changes.tell(Changed::App(app.id.clone()));
     Ok(())
 }

@@ -1,0 +1,56 @@
+//! The list of features. Its order is the order of layers: a feature may import those above it in the list, never those below it.
+use crate::{
+    accounts, admin, apps, audit, clusters, deployments, domains, edges, feature::Feature, flags, keys, mail, metrics, orgs, plans,
+    reports, routing, runtime::loops::Loop, traffic, web::rate_limits,
+};
+
+/// Every feature, from the lowest to the highest.
+pub const FEATURES: &[Feature] = &[
+    flags::FEATURE,
+    audit::FEATURE,
+    accounts::FEATURE,
+    orgs::FEATURE,
+    keys::FEATURE,
+    reports::FEATURE,
+    mail::FEATURE,
+    plans::FEATURE,
+    clusters::FEATURE,
+    traffic::FEATURE,
+    edges::FEATURE,
+    apps::FEATURE,
+    routing::FEATURE,
+    deployments::FEATURE,
+    domains::FEATURE,
+    metrics::FEATURE,
+    admin::FEATURE,
+];
+
+/// The loops of what lies below the features.
+const OF_GROUNDS: &[Loop] = &[rate_limits::LOOP];
+
+/// Every loop of the panel, from the lowest to the highest.
+pub fn loops() -> impl Iterator<Item = Loop> {
+    OF_GROUNDS.iter().chain(FEATURES.iter().flat_map(|feature| feature.loops)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_loop_has_a_name_of_its_own_and_is_woken_by_it() {
+        let mut names = BTreeSet::new();
+        for one in loops() {
+            assert!(names.insert(one.name), "two loops are called {}", one.name);
+            assert!(one.wake.is_none_or(|wake| wake.name() == one.name), "{} is woken by another's name", one.name);
+        }
+    }
+
+    #[test]
+    fn a_loop_can_come_to_rest_or_says_why_not() {
+        for one in loops() {
+            assert!(one.pass.is_some() != one.never_rests.is_some_and(|why| !why.is_empty()), "{}", one.name);
+        }
+    }
+}
