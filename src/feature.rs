@@ -1,7 +1,7 @@
 //! What a feature declares of itself: one constant value in its `mod.rs`, in which it names what it has and leaves out what it has not.
 //! `features.rs` lists these values once, and whoever needs all of something (the router, the loops, the rate limits, the OpenAPI document,
 //! the tests of rights and of layers) reads it from there. It is plain data that the compiler reads: nothing registers itself while the panel runs.
-use crate::runtime::loops::Loop;
+use crate::{runtime::loops::Loop, web::declared::FunctionClass};
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -14,6 +14,8 @@ pub struct Feature {
     pub api: Option<fn() -> OpenApiRouter>,
     /// Routes beside the API and the pages: what a provider's or a mail's links lead to.
     pub routes: Option<fn() -> Router>,
+    /// Its server functions that change something, with what each costs.
+    pub functions: &'static [FunctionClass],
     /// Its loops.
     pub loops: &'static [Loop],
     /// Pages that somebody who is signed out may see. One that ends in `/` stands for all below it.
@@ -25,7 +27,7 @@ pub struct Feature {
 impl Feature {
     /// A feature that has nothing yet.
     pub const fn new(name: &'static str) -> Self {
-        Feature { name, api: None, routes: None, loops: &[], open_pages: &[], own_pages: &[] }
+        Feature { name, api: None, routes: None, functions: &[], loops: &[], open_pages: &[], own_pages: &[] }
     }
 
     /// Names its part of the REST API.
@@ -36,6 +38,11 @@ impl Feature {
     /// Names its routes beside the API and the pages.
     pub const fn routes(self, routes: fn() -> Router) -> Self {
         Feature { routes: Some(routes), ..self }
+    }
+
+    /// Names its server functions that change something.
+    pub const fn functions(self, functions: &'static [FunctionClass]) -> Self {
+        Feature { functions, ..self }
     }
 
     /// Names its loops.

@@ -11,6 +11,7 @@ use crate::{
     web::{
         api::{Refusal, read},
         ctx::Visitor,
+        declared::{Declared, FunctionClass},
         docs, etag,
         forms::{self, Pages},
         http,
@@ -44,8 +45,9 @@ const OPEN: &[&str] = &["/kit"];
 pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
     // What pages spawn runs here; a second router in one process (a test) finds it done.
     any_spawner::Executor::init_tokio().ok();
-    let pages = pages(options.clone());
     let (api, document) = api().split_for_parts();
+    let declared = Arc::new(Declared::new(&document.paths, functions()));
+    let pages = pages(options.clone(), declared.clone());
     let document = openapi::finish(document);
     let queries = openapi::queries(&document);
     let docs = docs::router(&document);
@@ -79,7 +81,7 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
         .layer(DefaultBodyLimit::max(crate::web::api::MAX_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(compress.compress_when(small))
-        .layer(from_fn_with_state(panel.clone(), http::visit))
+        .layer(from_fn_with_state((panel.clone(), declared), http::visit))
         .merge(health(panel))
 }
 
@@ -92,6 +94,11 @@ pub fn api() -> OpenApiRouter {
 /// The routes beside the API and the pages.
 fn other_routes() -> Router {
     FEATURES.iter().filter_map(|feature| feature.routes).fold(Router::new(), |all, routes| all.merge(routes()))
+}
+
+/// The server functions that change something, with what each costs.
+pub fn functions() -> impl Iterator<Item = FunctionClass> {
+    FEATURES.iter().flat_map(|feature| feature.functions).copied()
 }
 
 async fn no_such_route() -> Refusal {
@@ -118,7 +125,7 @@ fn health(panel: Arc<Panel>) -> Router {
     Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready)).route("/metrics", get(scrape)).with_state(panel)
 }
 
-fn pages(options: LeptosOptions) -> Pages {
+fn pages(options: LeptosOptions, declared: Arc<Declared>) -> Pages {
     // What pages load runs as tasks of tokio; that this was said before is fine.
     any_spawner::Executor::init_tokio().ok();
     let render = Arc::new(move |request: Request, visitor: Visitor, posted: Option<Posted>| {
@@ -142,7 +149,7 @@ fn pages(options: LeptosOptions) -> Pages {
         Box::pin(async move { leptos_axum::handle_server_fns_with_context(provide, request).await.into_response() })
             as futures::future::BoxFuture<'static, Response>
     });
-    Pages { render, call, actions: Arc::new(actions()) }
+    Pages { render, call, actions: Arc::new(actions()), declared }
 }
 
 /// The path of each server function by its last word, which is what forms know it by.

@@ -11,6 +11,7 @@ pub mod server;
 #[cfg(feature = "ssr")]
 pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("accounts")
     .api(server::api::router)
+    .functions(server::functions::FUNCTIONS)
     .routes(server::provider_routes::router)
     .loops(&[server::task::LOOP])
     .open_pages(&["/sign-in", "/sign-in/second-factor", "/sign-up", "/setup/", "/forgot-password", "/reset-password/", "/verify-email/"])

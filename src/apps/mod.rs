@@ -10,4 +10,5 @@ pub mod server;
 
 /// What the rest of the panel knows of this feature.
 #[cfg(feature = "ssr")]
-pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("apps").api(server::api::router);
+pub const FEATURE: crate::feature::Feature =
+    crate::feature::Feature::new("apps").api(server::api::router).functions(server::functions::FUNCTIONS);

@@ -9,9 +9,7 @@ pub mod server;
 
 /// What the rest of the panel knows of this feature.
 #[cfg(feature = "ssr")]
-pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("deployments").api(server::api::router).loops(&[
-    server::task::LOOP,
-    server::task::converge::LOOP,
-    server::task::routes::LOOP,
-    server::task::garbage::LOOP,
-]);
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("deployments")
+    .api(server::api::router)
+    .functions(server::functions::FUNCTIONS)
+    .loops(&[server::task::LOOP, server::task::converge::LOOP, server::task::routes::LOOP, server::task::garbage::LOOP]);

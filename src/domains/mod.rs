@@ -9,4 +9,5 @@ pub mod server;
 
 /// What the rest of the panel knows of this feature.
 #[cfg(feature = "ssr")]
-pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("domains").api(server::api::router).loops(server::task::LOOPS);
+pub const FEATURE: crate::feature::Feature =
+    crate::feature::Feature::new("domains").api(server::api::router).functions(server::functions::FUNCTIONS).loops(server::task::LOOPS);

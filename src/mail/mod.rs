@@ -11,5 +11,6 @@ pub mod server;
 #[cfg(feature = "ssr")]
 pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("mail")
     .api(server::api::router)
+    .functions(server::functions::FUNCTIONS)
     .routes(server::tracking::router)
     .loops(&[server::task::LOOP, server::bounces::LOOP]);

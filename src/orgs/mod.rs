@@ -12,5 +12,6 @@ pub mod server;
 #[cfg(feature = "ssr")]
 pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("orgs")
     .api(server::api::router)
+    .functions(server::functions::FUNCTIONS)
     .open_pages(&["/invitations/"])
     .own_pages(&["/organizations", "/invitations"]);

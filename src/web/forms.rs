@@ -7,7 +7,8 @@ use crate::{
     web::{
         api::{MAX_BODY, Refusal},
         ctx::Visitor,
-        rate_limits::{Class, RateCheck},
+        declared::Declared,
+        rate_limits::RateCheck,
     },
 };
 use axum::{
@@ -32,6 +33,7 @@ pub struct Pages {
     pub call: Call,
     /// The path of each server function by its name.
     pub actions: Arc<HashMap<String, String>>,
+    pub declared: Arc<Declared>,
 }
 
 /// Answers a GET of a page.
@@ -54,7 +56,7 @@ pub async fn post(State(pages): State<Pages>, visitor: Visitor, request: Request
         return again(&pages, &parts, visitor, Posted { action: form.action, values: form.values, error }).await;
     };
     let mut tally = RateCheck::default();
-    if let Err(error) = tally.class(&visitor, Class::of(&form.action)) {
+    if let Err(error) = tally.class(&visitor, pages.declared.function(path)) {
         let mut refused =
             again(&pages, &parts, visitor, Posted { action: form.action, values: without_passwords(form.values), error }).await;
         tally.tell(refused.headers_mut());

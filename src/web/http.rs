@@ -18,6 +18,7 @@ use crate::{
     web::{
         api::Refusal,
         ctx::{Origin, Visitor},
+        declared::Declared,
         rate_limits::{Class, RateCheck},
     },
 };
@@ -50,7 +51,7 @@ fn around(request_id: &str, matched: &Matched, who: Option<&Who>) -> Around {
 }
 
 /// Puts a [`Visitor`] into the request and the conventions' headers into the answer.
-pub async fn visit(State(panel): State<Arc<Panel>>, request: Request, next: Next) -> Response {
+pub async fn visit(State((panel, declared)): State<(Arc<Panel>, Arc<Declared>)>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let counted = panel.clone();
     let _in_hand = counted.heartbeats.take();
@@ -61,8 +62,9 @@ pub async fn visit(State(panel): State<Arc<Panel>>, request: Request, next: Next
     let mut new_visit = None;
     let mut tally = RateCheck::default();
     let asked = async {
-        let visitor = visitor(&panel, &parts, &request_id, &mut new_visit, &mut tally).await?;
-        guard(&visitor, &parts)?;
+        let class = class(&declared, &parts, &matched);
+        let visitor = visitor(&panel, &parts, &request_id, &mut new_visit, &mut tally, class).await?;
+        guard(&visitor, &parts, matched.is_in_person(&declared, &parts))?;
         Ok(visitor)
     };
     let found: Result<Visitor> = fault_reports::within(&panel, Some(around(&request_id, &matched, None)), asked).await;
@@ -110,6 +112,15 @@ impl Matched {
         Matched { method: request.method.clone(), pattern: request.extensions.get().cloned() }
     }
 
+    fn pattern(&self) -> &str {
+        self.pattern.as_ref().map_or("", MatchedPath::as_str)
+    }
+
+    /// Whether a request is a person's own business: a page, or a route that says so.
+    fn is_in_person(&self, declared: &Declared, request: &Parts) -> bool {
+        !request.uri.path().starts_with("/api/") || declared.is_in_person(&self.method, self.pattern())
+    }
+
     fn writes_by_api(&self) -> bool {
         let reads = matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS);
         !reads && self.pattern.as_ref().is_some_and(|pattern| pattern.as_str().starts_with("/api/") && !pattern.as_str().starts_with(EDGES))
@@ -142,6 +153,7 @@ async fn visitor(
     request_id: &str,
     new_visit: &mut Option<String>,
     tally: &mut RateCheck,
+    class: Class,
 ) -> Result<Visitor> {
     let headers = &request.headers;
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_string();
@@ -162,7 +174,7 @@ async fn visitor(
     let cookies: Vec<&str> = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).collect();
     let visitor = Visitor { panel: panel.clone(), who, origin, form_key, cookies: cookies.join("; ").into() };
     if limited {
-        tally.visitor(&visitor, class(request))?;
+        tally.visitor(&visitor, class)?;
     }
     Ok(visitor)
 }
@@ -172,10 +184,10 @@ fn is_asset(path: &str) -> bool {
     path.starts_with("/pkg/") || path == "/favicon.svg"
 }
 
-fn class(request: &Parts) -> Class {
+/// What a request costs beside what every request does. A page's form says which function it calls only once it is read.
+fn class(declared: &Declared, request: &Parts, matched: &Matched) -> Class {
     let path = request.uri.path();
-    let is_deed = request.method == Method::POST && (path.starts_with("/api/") || path.starts_with("/fn/"));
-    if is_deed { Class::of(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()) } else { Class::Usual }
+    if path.starts_with("/fn/") { declared.function(path) } else { declared.class(&request.method, matched.pattern()) }
 }
 
 /// Whether an edge asks, on a route of the edges' own, which looks at the token itself.
@@ -276,9 +288,9 @@ fn address(panel: &Panel, request: &Parts) -> String {
 
 /// Refuses what another site makes a browser send. A browser's unsafe request must come from our own pages (`Origin`), and where it
 /// leans on the cookie outside a form it must carry the token in a header; a form's token is checked where the form is read.
-fn guard(visitor: &Visitor, request: &Parts) -> Result<()> {
+fn guard(visitor: &Visitor, request: &Parts, is_in_person: bool) -> Result<()> {
     let by_key = visitor.who.as_ref().is_some_and(|who| matches!(who.credential, Credential::Key(_)));
-    if by_key && is_personal(request) {
+    if by_key && is_in_person {
         return Err(Error::Forbidden { permission: "in_person".into() });
     }
     let sees = |who: &session::Who| who.permissions.may(Action::View) || who.grants.values().any(|of| of.may(Action::View));
@@ -303,14 +315,6 @@ fn guard(visitor: &Visitor, request: &Parts) -> Result<()> {
         return Err(Error::Forged);
     }
     Ok(())
-}
-
-/// Whether a request is a person's own business: pages, her credentials, and which organizations she is in.
-fn is_personal(request: &Parts) -> bool {
-    let path = request.uri.path().trim_end_matches('/');
-    let of_account = path.starts_with("/api/auth/") && path != "/api/auth/me";
-    let of_membership = path == "/api/organizations" || ["/switch", "/leave", "/accept", "/decline"].iter().any(|end| path.ends_with(end));
-    !path.starts_with("/api/") || of_account || of_membership && request.method != Method::GET
 }
 
 fn is_own(visitor: &Visitor, headers: &HeaderMap, origin: &str) -> bool {

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod attempts;
 pub mod ctx;
+pub mod declared;
 pub mod docs;
 pub mod etag;
 pub mod forms;

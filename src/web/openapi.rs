@@ -4,6 +4,7 @@ use crate::id::*;
 use crate::web::{
     api::{Failure, Refusal, unknown_parameter},
     ctx::Visitor,
+    declared::{STREAMS, TEXT, VERSIONED},
 };
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -89,10 +90,9 @@ pub fn finish(document: utoipa::openapi::OpenApi) -> Value {
     let components = document["components"].clone();
     let mut taken = BTreeSet::new();
     for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
-        let is_versioned = says(&item["get"], "`ETag`");
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
             used.extend(operation["tags"][0].as_str().map(str::to_string));
-            complete(method, operation, is_versioned, &components);
+            complete(method, operation, &components);
             // Two handlers of one part may have one name: the path's last word tells them apart.
             let id = operation["operationId"].as_str().unwrap_or_default().to_string();
             if !taken.insert(id.clone()) {
@@ -109,15 +109,17 @@ pub fn finish(document: utoipa::openapi::OpenApi) -> Value {
     document
 }
 
-fn says(operation: &Value, word: &str) -> bool {
-    operation["responses"]["200"]["description"].as_str().is_some_and(|text| text.contains(word))
+/// Whether an operation declares something, which is taken out of the document.
+fn take(operation: &mut Value, name: &str) -> bool {
+    operation.as_object_mut().and_then(|all| all.remove(name)).is_some()
 }
 
 fn is_open(operation: &Value) -> bool {
     operation["security"].as_array().is_some_and(|all| all.iter().any(|one| one.as_object().is_some_and(Map::is_empty)))
 }
 
-fn complete(method: &str, operation: &mut Value, is_versioned: bool, components: &Value) {
+fn complete(method: &str, operation: &mut Value, components: &Value) {
+    let (is_versioned, streams, as_text) = (take(operation, VERSIONED), take(operation, STREAMS), take(operation, TEXT));
     // Handlers of two features may have one name; an operation's id is its own.
     let tag = operation["tags"][0].as_str().unwrap_or_default().to_lowercase().replace([' ', '-'], "_");
     let name = operation["operationId"].as_str().unwrap_or_default().to_string();
@@ -126,8 +128,6 @@ fn complete(method: &str, operation: &mut Value, is_versioned: bool, components:
         operation["parameters"] = json!([]);
     }
     let open = is_open(operation);
-    let streams = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|it| it["name"] == "follow"));
-    let as_text = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|it| it["name"] == "format"));
     let mut more = Vec::new();
     if !open {
         more.push((

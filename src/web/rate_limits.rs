@@ -45,34 +45,16 @@ pub enum Class {
 }
 
 impl Class {
-    /// By the last word of a path (`rollback`) or the name of a server function (`roll_back`), of what is posted.
-    pub fn of(word: &str) -> Class {
-        match word.replace('_', "-").as_str() {
-            "login"
-            | "sign-in"
-            | "sign-in-with-code"
-            | "sign-in-with-passkey"
-            | "register"
-            | "sign-up"
-            | "set-up"
-            | "reset-password"
-            | "refresh"
-            | "join-by-invitation" => Class::SignIn,
-            "deploy" | "restart" | "rollback" | "roll-back" | "deploy-application" | "restart-application" | "configure-application" => {
-                Class::Deploy
-            }
-            "forgot-password"
-            | "invite"
-            | "invite-member"
-            | "invite-members"
-            | "resend"
-            | "resend-invitation"
-            | "resend-verification"
-            | "send-verification"
-            | "change-email"
-            | "send-test-mail" => Class::Mail,
-            _ => Class::Usual,
-        }
+    const ALL: [(Class, &str); 4] = [(Class::Usual, "usual"), (Class::SignIn, "sign-in"), (Class::Deploy, "deploy"), (Class::Mail, "mail")];
+
+    /// Its name in the API's document.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(class, _)| *class == self).map_or("usual", |(_, name)| name)
+    }
+
+    /// The class of a name.
+    pub fn named(name: &str) -> Option<Class> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(class, _)| *class)
     }
 }
 

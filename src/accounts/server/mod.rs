@@ -5,6 +5,7 @@ pub mod challenges;
 pub mod codes;
 pub mod cookies;
 pub mod devices;
+pub mod functions;
 pub mod oidc;
 pub mod passwords;
 pub mod provider_routes;

@@ -1,4 +1,5 @@
 //! The API's door to what the operator does.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     admin::{
         model::{
@@ -28,18 +29,18 @@ pub fn router() -> OpenApiRouter {
         .routes(routes!(figures))
         .routes(routes!(list_users))
         .routes(routes!(get_user))
-        .routes(routes!(suspend_user))
-        .routes(routes!(resume_user))
-        .routes(routes!(impersonate))
-        .routes(routes!(set_operator))
+        .routes(routes!(suspend_user).limit(Class::Usual))
+        .routes(routes!(resume_user).limit(Class::Usual))
+        .routes(routes!(impersonate).limit(Class::Usual))
+        .routes(routes!(set_operator).limit(Class::Usual))
         .routes(routes!(list_organizations))
         .routes(routes!(get_organization))
-        .routes(routes!(suspend_organization))
-        .routes(routes!(resume_organization))
-        .routes(routes!(list_announcements, create_announcement))
-        .routes(routes!(get_announcement, update_announcement, delete_announcement))
+        .routes(routes!(suspend_organization).limit(Class::Usual))
+        .routes(routes!(resume_organization).limit(Class::Usual))
+        .routes(routes!(list_announcements, create_announcement).limit(Class::Usual))
+        .routes(routes!(get_announcement, update_announcement, delete_announcement).limit(Class::Usual))
         .routes(routes!(list_flags))
-        .routes(routes!(set_flag))
+        .routes(routes!(set_flag).limit(Class::Usual))
 }
 
 fn user_id(text: &str) -> Result<UserId> {

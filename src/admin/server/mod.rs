@@ -4,5 +4,6 @@ pub mod command;
 pub mod cookies;
 pub mod doctor;
 pub mod forms;
+pub mod functions;
 pub mod overview;
 pub mod service;

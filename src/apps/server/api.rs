@@ -1,4 +1,5 @@
 //! The API's door to applications.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     apps::{
         model::{AppState, Application, CreateApplication, EnvInputValue, EnvVar, Replicas, UpdateApplication},
@@ -33,14 +34,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// The routes of applications.
 pub fn router() -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(create, list))
-        .routes(routes!(get, update, delete))
-        .routes(routes!(scale))
-        .routes(routes!(stop))
-        .routes(routes!(start))
-        .routes(routes!(environment, put_environment, patch_environment))
-        .routes(routes!(read_logs))
-        .routes(routes!(events))
+        .routes(routes!(create, list).limit(Class::Usual))
+        .routes(routes!(get, update, delete).limit(Class::Usual).versioned())
+        .routes(routes!(scale).limit(Class::Usual))
+        .routes(routes!(stop).limit(Class::Usual))
+        .routes(routes!(start).limit(Class::Usual))
+        .routes(routes!(environment, put_environment, patch_environment).limit(Class::Usual))
+        .routes(routes!(read_logs).streams().as_text())
+        .routes(routes!(events).streams())
 }
 
 fn app_id(text: &str) -> Result<AppId> {

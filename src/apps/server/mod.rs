@@ -2,6 +2,7 @@
 pub mod api;
 pub mod env;
 pub mod forms;
+pub mod functions;
 pub mod logs;
 pub mod service;
 pub mod view;

@@ -1,4 +1,5 @@
 //! The API's door to the audit trail of an organization.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     audit::{
         model::{Activity, ActivityQuery, AuditStream, CreateStream, ExportFormat, UpdateStream, file_name},
@@ -29,10 +30,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub fn router() -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(activity))
-        .routes(routes!(export_activity))
-        .routes(routes!(list_streams, create_stream))
-        .routes(routes!(get_stream, update_stream, delete_stream))
-        .routes(routes!(test_stream))
+        .routes(routes!(export_activity).as_text())
+        .routes(routes!(list_streams, create_stream).limit(Class::Usual))
+        .routes(routes!(get_stream, update_stream, delete_stream).limit(Class::Usual))
+        .routes(routes!(test_stream).limit(Class::Usual))
 }
 
 fn org_id(text: &str) -> Result<OrgId> {

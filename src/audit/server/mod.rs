@@ -2,6 +2,7 @@
 pub mod api;
 pub mod chain;
 pub mod export;
+pub mod functions;
 pub mod read;
 pub mod service;
 pub mod stream_address;

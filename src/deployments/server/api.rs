@@ -1,4 +1,5 @@
 //! The API's door to deployments.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     deployments::{
         model::{DeployRequest, Deployment, LogLine, Rollout, RolloutInput},
@@ -29,16 +30,16 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// The routes of deployments.
 pub fn router() -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(deploy))
-        .routes(routes!(restart))
+        .routes(routes!(deploy).limit(Class::Deploy))
+        .routes(routes!(restart).limit(Class::Deploy))
         .routes(routes!(list))
         .routes(routes!(get))
-        .routes(routes!(logs))
-        .routes(routes!(rollback))
-        .routes(routes!(cancel))
-        .routes(routes!(promote))
-        .routes(routes!(rollback_now))
-        .routes(routes!(rollout, set_rollout))
+        .routes(routes!(logs).streams())
+        .routes(routes!(rollback).limit(Class::Deploy))
+        .routes(routes!(cancel).limit(Class::Usual))
+        .routes(routes!(promote).limit(Class::Usual))
+        .routes(routes!(rollback_now).limit(Class::Usual))
+        .routes(routes!(rollout, set_rollout).limit(Class::Usual))
 }
 
 /// Whether to hold the answer.

@@ -8,6 +8,7 @@ pub mod canary_share;
 pub mod canary_view;
 pub mod dossier;
 pub mod failure;
+pub mod functions;
 pub mod service;
 pub mod spec;
 pub mod task;

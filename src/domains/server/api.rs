@@ -1,4 +1,5 @@
 //! The API's door to domains.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     domains::{
         model::{ChangeCertificate, CreateDomain, Domain, OwnCertificate, UpdateDomain},
@@ -19,11 +20,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// The routes of domains.
 pub fn router() -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(create, list))
+        .routes(routes!(create, list).limit(Class::Usual))
         .routes(routes!(list_of_application))
-        .routes(routes!(get, update, delete))
-        .routes(routes!(verify))
-        .routes(routes!(certify, uncertify))
+        .routes(routes!(get, update, delete).limit(Class::Usual))
+        .routes(routes!(verify).limit(Class::Usual))
+        .routes(routes!(certify, uncertify).limit(Class::Usual))
         .routes(routes!(own_certificates))
 }
 

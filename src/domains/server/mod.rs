@@ -3,6 +3,7 @@
 pub mod api;
 pub mod authority;
 pub mod dns_update;
+pub mod functions;
 pub mod life;
 pub mod material;
 pub mod names;

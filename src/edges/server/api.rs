@@ -1,4 +1,5 @@
 //! The API's door to edges: the operator's, and the edges' own.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     edge::remote::{Heard, Report},
     edges::{
@@ -29,12 +30,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// The routes.
 pub fn router() -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(list_edges, create_edge))
-        .routes(routes!(get_edge, rename_edge, remove_edge))
-        .routes(routes!(rotate_edge))
-        .routes(routes!(revoke_edge))
+        .routes(routes!(list_edges, create_edge).limit(Class::Usual))
+        .routes(routes!(get_edge, rename_edge, remove_edge).limit(Class::Usual))
+        .routes(routes!(rotate_edge).limit(Class::Usual))
+        .routes(routes!(revoke_edge).limit(Class::Usual))
         .routes(routes!(follow))
-        .routes(routes!(report))
+        .routes(routes!(report).limit(Class::Usual))
 }
 
 fn edge_id(text: &str) -> Result<EdgeId> {

@@ -1,4 +1,5 @@
 //! The API's door to its own keys.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     error::Thing,
     keys::{
@@ -18,7 +19,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The routes of keys.
 pub fn router() -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update, revoke)).routes(routes!(rotate))
+    OpenApiRouter::new()
+        .routes(routes!(list, create).limit(Class::Usual))
+        .routes(routes!(get, update, revoke).limit(Class::Usual).versioned())
+        .routes(routes!(rotate).limit(Class::Usual))
 }
 
 /// Which keys.

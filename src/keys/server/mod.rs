@@ -1,4 +1,5 @@
 //! Keys on the server.
 pub mod api;
+pub mod functions;
 pub mod once;
 pub mod service;

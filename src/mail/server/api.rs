@@ -1,4 +1,5 @@
 //! The API's door to mail: the operator's, and the provider's webhook.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     error::Result,
     mail::{
@@ -23,14 +24,14 @@ pub fn router() -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(figures))
-        .routes(routes!(suppressions, suppress))
-        .routes(routes!(lift))
+        .routes(routes!(suppressions, suppress).limit(Class::Usual))
+        .routes(routes!(lift).limit(Class::Usual))
         .routes(routes!(preview))
-        .routes(routes!(test))
+        .routes(routes!(test).limit(Class::Mail))
         .routes(routes!(get))
-        .routes(routes!(retry))
-        .routes(routes!(cancel))
-        .routes(routes!(webhook))
+        .routes(routes!(retry).limit(Class::Usual))
+        .routes(routes!(cancel).limit(Class::Usual))
+        .routes(routes!(webhook).limit(Class::Usual))
 }
 
 /// Which messages.

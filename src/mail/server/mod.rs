@@ -3,6 +3,7 @@
 pub mod api;
 pub mod bounces;
 pub mod dsn;
+pub mod functions;
 pub mod hook;
 pub mod letter;
 pub mod render;

@@ -1,4 +1,5 @@
 //! The API's door to numbers.
+use crate::web::declared::Declare;
 use crate::{
     error::{Result, Thing},
     id::AppId,
@@ -26,7 +27,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The routes of numbers.
 pub fn router() -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(metrics)).routes(routes!(access_log)).routes(routes!(traffic)).routes(routes!(exposition))
+    OpenApiRouter::new()
+        .routes(routes!(metrics).streams())
+        .routes(routes!(access_log).streams())
+        .routes(routes!(traffic))
+        .routes(routes!(exposition))
 }
 
 fn app_id(text: &str) -> Result<AppId> {

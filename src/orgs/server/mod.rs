@@ -1,6 +1,7 @@
 //! Organizations on the server.
 pub mod api;
 pub mod forms;
+pub mod functions;
 pub mod hold;
 pub mod service;
 pub mod view;

@@ -1,4 +1,5 @@
 //! The API's door to routing.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     error::{Result, Thing},
     id::{AppId, PathId},
@@ -19,7 +20,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The routes of routing.
 pub fn router() -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(get, update)).routes(routes!(create_path, list_paths)).routes(routes!(delete_path))
+    OpenApiRouter::new()
+        .routes(routes!(get, update).limit(Class::Usual).versioned())
+        .routes(routes!(create_path, list_paths).limit(Class::Usual))
+        .routes(routes!(delete_path).limit(Class::Usual))
 }
 
 fn app_id(text: &str) -> Result<AppId> {

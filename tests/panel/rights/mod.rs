@@ -13,6 +13,7 @@ use skypanel::{
     rights::Role,
     router,
     store::tables::{app_grant, application, deployment, invitation, membership, organization, role},
+    web::declared::Declared,
 };
 use std::collections::{BTreeSet, HashMap};
 
@@ -304,6 +305,27 @@ async fn another_organization_named_in_a_header_is_not_there_on_any_route() {
             }
         }
     }
+}
+
+#[test]
+fn every_route_that_changes_something_says_what_it_costs() {
+    let (_, document) = router::api().split_for_parts();
+    let missing = Declared::new(&document.paths, router::functions()).without_class();
+    assert!(missing.is_empty(), "without .limit(Class::…): {missing:?}");
+}
+
+#[test]
+fn every_server_function_that_changes_something_says_what_it_costs() {
+    let all: BTreeSet<String> = router::server_functions().into_iter().collect();
+    let mut classed = BTreeSet::new();
+    for one in router::functions() {
+        assert!(classed.insert(one.path.to_string()), "{} is named twice", one.path);
+        assert!(all.contains(one.path), "{} is no server function", one.path);
+    }
+    let word = |path: &str| path.rsplit('/').next().unwrap().to_string();
+    let changes = |path: &&String| !["read_", "is_"].iter().any(|reads| word(path).starts_with(reads));
+    let missing: Vec<&String> = all.iter().filter(changes).filter(|path| !classed.contains(*path)).collect();
+    assert!(missing.is_empty(), "in no feature's functions: {missing:?}");
 }
 
 #[test]

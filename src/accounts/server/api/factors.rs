@@ -1,4 +1,5 @@
 //! The API's door to second factors.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     accounts::{
         model::factors::{CodeForm, DisableForm, RecoveryCodes, RecoveryLeft, TotpSetup},
@@ -13,7 +14,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The routes of second factors.
 pub fn router() -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(setup)).routes(routes!(enable)).routes(routes!(disable)).routes(routes!(left, regenerate))
+    OpenApiRouter::new()
+        .routes(routes!(setup).limit(Class::Usual).in_person())
+        .routes(routes!(enable).limit(Class::Usual).in_person())
+        .routes(routes!(disable).limit(Class::Usual).in_person())
+        .routes(routes!(left, regenerate).limit(Class::Usual).in_person())
 }
 
 /// Makes the seed of an authenticator app. Nothing changes until a first code enables it.

@@ -1,6 +1,7 @@
 //! The API's door to accounts.
 pub mod factors;
 
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     accounts::{
         model::{
@@ -25,19 +26,19 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// The routes of accounts.
 pub fn router() -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(register))
-        .routes(routes!(login))
-        .routes(routes!(refresh))
-        .routes(routes!(logout))
+        .routes(routes!(register).limit(Class::SignIn).in_person())
+        .routes(routes!(login).limit(Class::SignIn).in_person())
+        .routes(routes!(refresh).limit(Class::SignIn).in_person())
+        .routes(routes!(logout).limit(Class::Usual).in_person())
         .routes(routes!(me))
-        .routes(routes!(get_profile, put_profile))
-        .routes(routes!(verify_email))
-        .routes(routes!(resend_verification))
-        .routes(routes!(put_password))
-        .routes(routes!(forgot_password))
-        .routes(routes!(reset_password))
-        .routes(routes!(list_sessions, end_other_sessions))
-        .routes(routes!(end_session))
+        .routes(routes!(get_profile, put_profile).limit(Class::Mail).in_person())
+        .routes(routes!(verify_email).limit(Class::Usual).in_person())
+        .routes(routes!(resend_verification).limit(Class::Mail).in_person())
+        .routes(routes!(put_password).limit(Class::Usual).in_person())
+        .routes(routes!(forgot_password).limit(Class::Mail).in_person())
+        .routes(routes!(reset_password).limit(Class::SignIn).in_person())
+        .routes(routes!(list_sessions, end_other_sessions).limit(Class::Usual).in_person())
+        .routes(routes!(end_session).limit(Class::Usual).in_person())
         .merge(crate::accounts::server::api::factors::router())
 }
 

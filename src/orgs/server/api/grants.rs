@@ -1,4 +1,5 @@
 //! The API's door to grants.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     error::Thing,
     orgs::{
@@ -18,7 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The routes of grants.
 pub fn router() -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(list, put)).routes(routes!(remove))
+    OpenApiRouter::new().routes(routes!(list, put).limit(Class::Usual)).routes(routes!(remove).limit(Class::Usual))
 }
 
 /// What a member may do with single applications, at most 200 of them.

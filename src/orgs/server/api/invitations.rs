@@ -1,4 +1,5 @@
 //! The API's door to invitations.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     error::{Error, Result, Thing},
     id::InvitationId,
@@ -26,12 +27,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// The routes of invitations.
 pub fn router() -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(invite))
-        .routes(routes!(accept))
-        .routes(routes!(decline))
+        .routes(routes!(invite).limit(Class::Mail))
+        .routes(routes!(accept).limit(Class::Usual).in_person())
+        .routes(routes!(decline).limit(Class::Usual).in_person())
         .routes(routes!(list))
-        .routes(routes!(get, revoke))
-        .routes(routes!(resend))
+        .routes(routes!(get, revoke).limit(Class::Usual))
+        .routes(routes!(resend).limit(Class::Mail))
 }
 
 fn invitation(text: &str) -> Result<InvitationId> {

@@ -1,4 +1,5 @@
 //! The API's door to members.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     error::{Result, Thing},
     id::UserId,
@@ -18,7 +19,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The routes of members.
 pub fn router() -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(bulk)).routes(routes!(get, change, remove))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(bulk).limit(Class::Usual))
+        .routes(routes!(get, change, remove).limit(Class::Usual))
 }
 
 /// The person that a path names; what is no id of one is no member.

@@ -4,6 +4,7 @@ pub mod invitations;
 pub mod members;
 pub mod roles;
 
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     error::{Error, Result, Thing},
     id::OrgId,
@@ -30,11 +31,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// The routes of organizations, their members, roles and invitations.
 pub fn router() -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(create, list))
-        .routes(routes!(get, update, delete))
-        .routes(routes!(switch))
-        .routes(routes!(leave))
-        .routes(routes!(transfer))
+        .routes(routes!(create).limit(Class::Usual).in_person())
+        .routes(routes!(list))
+        .routes(routes!(get, update, delete).limit(Class::Usual).versioned())
+        .routes(routes!(switch).limit(Class::Usual).in_person())
+        .routes(routes!(leave).limit(Class::Usual).in_person())
+        .routes(routes!(transfer).limit(Class::Usual))
         .merge(members::router())
         .merge(roles::router())
         .merge(grants::router())

@@ -1,4 +1,5 @@
 //! The API's door to roles.
+use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     error::{Result, Thing},
     id::RoleId,
@@ -25,7 +26,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The routes of roles.
 pub fn router() -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update, delete))
+    OpenApiRouter::new()
+        .routes(routes!(list, create).limit(Class::Usual))
+        .routes(routes!(get, update, delete).limit(Class::Usual).versioned())
 }
 
 /// The roles of an organization: the five that all have, and its own.
