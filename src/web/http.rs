@@ -19,6 +19,7 @@ use crate::{
         api::Refusal,
         ctx::{Origin, Visitor},
         declared::Declared,
+        in_flight,
         rate_limits::{Class, RateCheck},
     },
 };
@@ -29,6 +30,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use std::{fmt, net::SocketAddr, sync::Arc, time::Instant};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// The header that carries the request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -50,6 +52,15 @@ fn around(request_id: &str, matched: &Matched, who: Option<&Who>) -> Around {
     }
 }
 
+/// What a request gets on its way in beside its [`Visitor`].
+#[derive(Default)]
+struct Entry {
+    /// The token of a visit that begins.
+    new_visit: Option<String>,
+    tally: RateCheck,
+    place: Option<OwnedSemaphorePermit>,
+}
+
 /// Puts a [`Visitor`] into the request and the conventions' headers into the answer.
 pub async fn visit(State((panel, declared)): State<(Arc<Panel>, Arc<Declared>)>, request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -59,11 +70,10 @@ pub async fn visit(State((panel, declared)): State<(Arc<Panel>, Arc<Declared>)>,
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path().to_string();
     let matched = Matched::of(&parts);
-    let mut new_visit = None;
-    let mut tally = RateCheck::default();
+    let mut entry = Entry::default();
     let asked = async {
         let class = class(&declared, &parts, &matched);
-        let visitor = visitor(&panel, &parts, &request_id, &mut new_visit, &mut tally, class).await?;
+        let visitor = visitor(&panel, &parts, &request_id, class, &mut entry).await?;
         guard(&visitor, &parts, matched.is_in_person(&declared, &parts))?;
         Ok(visitor)
     };
@@ -74,7 +84,8 @@ pub async fn visit(State((panel, declared)): State<(Arc<Panel>, Arc<Declared>)>,
             let around = around(&request_id, &matched, visitor.who.as_ref());
             caller = visitor.who.as_ref().map(|who| who.credential.id().to_string());
             parts.extensions.insert(visitor);
-            fault_reports::within(&panel, Some(around), next.run(Request::from_parts(parts, body))).await
+            let work = fault_reports::within(&panel, Some(around), next.run(Request::from_parts(parts, body)));
+            in_flight::hold(entry.place.take(), work).await
         }
         Err(why) => Refusal(why).into_response(),
     };
@@ -82,8 +93,8 @@ pub async fn visit(State((panel, declared)): State<(Arc<Panel>, Arc<Declared>)>,
         let answer = if path.starts_with("/fn/") { refusal.typed() } else { refusal.answer(&request_id) };
         response = with_headers(answer, response.headers());
     }
-    tally.tell(response.headers_mut());
-    if let Some(token) = new_visit.filter(|_| is_page(&response))
+    entry.tally.tell(response.headers_mut());
+    if let Some(token) = entry.new_visit.filter(|_| is_page(&response))
         && let Ok(cookie) = HeaderValue::from_str(&session::visit_cookie(&panel, &token))
     {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -147,21 +158,15 @@ fn is_page(response: &Response) -> bool {
     response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
-async fn visitor(
-    panel: &Arc<Panel>,
-    request: &Parts,
-    request_id: &str,
-    new_visit: &mut Option<String>,
-    tally: &mut RateCheck,
-    class: Class,
-) -> Result<Visitor> {
+async fn visitor(panel: &Arc<Panel>, request: &Parts, request_id: &str, class: Class, entry: &mut Entry) -> Result<Visitor> {
     let headers = &request.headers;
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_string();
     let origin = Origin { address: address(panel, request), agent, request_id: request_id.into() };
     let limited = !is_asset(request.uri.path());
     if limited {
         // Before anything is looked up: guessing credentials costs as much as using one.
-        tally.address(panel, &origin.address)?;
+        entry.tally.address(panel, &origin.address)?;
+        entry.place = in_flight::take(panel).await?;
     }
     let who = match edge_token(headers, request.uri.path())? {
         true => None,
@@ -169,12 +174,12 @@ async fn visitor(
     };
     let form_key = match &who {
         Some(who) => who.credential.id().to_string(),
-        None => cookie(headers, session::VISIT).unwrap_or_else(|| new_visit.insert(random::token()).clone()),
+        None => cookie(headers, session::VISIT).unwrap_or_else(|| entry.new_visit.insert(random::token()).clone()),
     };
     let cookies: Vec<&str> = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).collect();
     let visitor = Visitor { panel: panel.clone(), who, origin, form_key, cookies: cookies.join("; ").into() };
     if limited {
-        tally.visitor(&visitor, class)?;
+        entry.tally.visitor(&visitor, class)?;
     }
     Ok(visitor)
 }

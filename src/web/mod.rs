@@ -9,6 +9,7 @@ pub mod etag;
 pub mod forms;
 pub mod http;
 pub mod idempotency;
+pub mod in_flight;
 pub mod openapi;
 pub mod rate_limits;
 pub mod sse;

@@ -1,10 +1,15 @@
 //! How many requests are taken, of whom, and what the answers say of it.
 use crate::support::{
-    client::Reply,
-    panel::{App, TestPanel},
+    client::{Client, Reply},
+    panel::{App, PATIENCE, TestPanel},
 };
+use axum::body::Body;
 use serde_json::json;
-use skypanel::{rights::Role, runtime::config::LimitsConfig, web::rate_limits};
+use skypanel::{
+    rights::Role,
+    runtime::config::LimitsConfig,
+    web::{in_flight, rate_limits},
+};
 use std::time::Duration;
 
 const APPS: &str = "/api/paas/applications";
@@ -161,4 +166,104 @@ async fn several_panels_agree_within_their_bound() {
         rate_limits::exchange(&panel.panel).await.unwrap();
     }
     assert_eq!(said(&callers[0].get(APPS).await), (100, 99), "and it is forgotten");
+}
+
+#[tokio::test]
+async fn a_change_of_address_counts_as_a_mail_through_every_door() {
+    let t = panel(LimitsConfig { mail: 1, ..NONE }).await;
+    let ada = t.member("acme", Role::Owner).await;
+    assert_eq!(ada.put("/api/auth/profile", json!({ "name": "Ada King" })).await.status(), 200);
+    assert!(is_refused(&ada.put("/api/auth/profile", json!({ "name": "Ada Lovelace" })).await));
+    let fields = [("email", "ada@example.org"), ("password", "correct horse")];
+    assert_eq!(ada.browser.call("/fn/skypanel/accounts/fns/change_email", &fields).await.unwrap_err().status(), 429, "they share it");
+}
+
+#[tokio::test]
+async fn a_test_mail_counts_as_a_mail_through_every_door() {
+    let t = panel(LimitsConfig { mail: 1, ..NONE }).await;
+    let operator = t.operator().await;
+    assert_eq!(operator.post("/api/admin/mail/test", json!({ "template": "test" })).await.status(), 202);
+    assert!(is_refused(&operator.post("/api/admin/mail/test", json!({ "template": "test" })).await));
+    let again = operator.browser.call("/fn/skypanel/mail/fns/send_test_mail", &[("template", "test")]).await;
+    assert_eq!(again.unwrap_err().status(), 429, "they share it");
+}
+
+/// A panel that works on one request at a time.
+async fn narrow() -> TestPanel {
+    TestPanel::with(|config| config.panel.max_in_flight = 1).await
+}
+
+/// Waits until so many places are free.
+async fn has_free(t: &TestPanel, count: usize) {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while in_flight::free(&t.panel) != count {
+        assert!(tokio::time::Instant::now() < until, "{} are free", in_flight::free(&t.panel));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A request whose body has not come yet, and what ends it when it is dropped.
+fn unfinished(
+    client: &Client,
+) -> (tokio::task::JoinHandle<Reply>, futures::channel::mpsc::UnboundedSender<Result<String, std::io::Error>>) {
+    let (sender, body) = futures::channel::mpsc::unbounded();
+    let client = client.clone();
+    (tokio::spawn(async move { client.raw("POST", APPS, "application/json", Body::from_stream(body)).await }), sender)
+}
+
+#[tokio::test]
+async fn who_comes_when_all_places_are_taken_waits_for_one() {
+    let t = narrow().await;
+    let ada = t.member("acme", Role::Owner).await;
+    let (first, body) = unfinished(&ada);
+    has_free(&t, 0).await;
+    let second = tokio::spawn({
+        let ada = ada.script.clone();
+        async move { ada.get(APPS).await }
+    });
+    assert_eq!(t.stranger().get("/healthz").await.status(), 200, "health never waits");
+    assert_eq!(t.stranger().get("/pkg/none.js").await.status(), 404, "assets never wait");
+    assert!(!second.is_finished());
+    drop(body);
+    assert_eq!(first.await.unwrap().status(), 400);
+    assert_eq!(second.await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn who_waits_too_long_for_a_place_is_told_to_come_back() {
+    let t = narrow().await;
+    let ada = t.member("acme", Role::Owner).await;
+    let (first, body) = unfinished(&ada);
+    has_free(&t, 0).await;
+    let refused = ada.get(APPS).await;
+    assert_eq!((refused.status(), refused.code()), (503, "UNAVAILABLE"));
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
+    drop(body);
+    assert_eq!(first.await.unwrap().status(), 400);
+    assert_eq!(ada.get(APPS).await.status(), 200);
+}
+
+#[tokio::test]
+async fn neither_a_stream_nor_a_request_that_waits_holds_a_place() {
+    let t = narrow().await;
+    let app = t.app_in("acme").await;
+    let stream = app.owner.events(&format!("{}?follow=true", app.url("events"))).await;
+    assert_eq!(in_flight::free(&t.panel), 1, "a stream is open");
+    let waiting = tokio::spawn({
+        let (owner, url) = (app.owner.script.clone(), app.url("deploy?wait=60"));
+        async move { owner.post(&url, json!({})).await }
+    });
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let all = app.owner.get(&app.url("deployments")).await;
+        assert_eq!(all.status(), 200);
+        if !all.data().as_array().unwrap().is_empty() {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < until);
+    }
+    assert!(!waiting.is_finished(), "nobody works on the deployment yet");
+    t.settle().await;
+    assert_eq!(waiting.await.unwrap().status(), 202);
+    drop(stream);
 }

@@ -66,7 +66,7 @@ pub struct PanelConfig {
     pub open_sign_up: bool,
     /// Days that a browser stays signed in.
     pub session_days: u32,
-    /// Requests that are in work at the same time before others wait.
+    /// Requests that are in work at the same time before others wait; 0 means unlimited. Open streams and assets are not counted.
     pub max_in_flight: usize,
     /// Networks of proxies in front, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,

@@ -2,6 +2,7 @@
 pub mod canary;
 
 use crate::orgs::server::DEPLOYMENTS;
+use crate::web::in_flight;
 use crate::{
     apps::{
         model::{Branch, Source},
@@ -281,6 +282,7 @@ pub async fn shown(ctx: &Ctx, id: &DeploymentId, deed: Action) -> Result<Deploym
 
 /// The deployment once it is final, or as it stands when the time is up.
 pub async fn wait(ctx: &Ctx, id: &DeploymentId, at_most: Duration) -> Result<Deployment> {
+    in_flight::let_go();
     let mut listener = ctx.panel.changes.listen();
     let until = tokio::time::Instant::now() + at_most;
     loop {
