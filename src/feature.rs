@@ -1,7 +1,10 @@
 //! What a feature declares of itself: one constant value in its `mod.rs`, in which it names what it has and leaves out what it has not.
 //! `features.rs` lists these values once, and whoever needs all of something (the router, the loops, the rate limits, the OpenAPI document,
 //! the tests of rights and of layers) reads it from there. It is plain data that the compiler reads: nothing registers itself while the panel runs.
-use crate::{runtime::loops::Loop, web::declared::FunctionClass};
+use crate::{
+    runtime::loops::Loop,
+    web::declared::{ApiTag, FunctionClass},
+};
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -12,6 +15,8 @@ pub struct Feature {
     pub name: &'static str,
     /// Its part of the REST API.
     pub api: Option<fn() -> OpenApiRouter>,
+    /// The parts of the API that its routes stand in.
+    pub tags: &'static [ApiTag],
     /// Routes beside the API and the pages: what a provider's or a mail's links lead to.
     pub routes: Option<fn() -> Router>,
     /// Its server functions that change something, with what each costs.
@@ -27,12 +32,17 @@ pub struct Feature {
 impl Feature {
     /// A feature that has nothing yet.
     pub const fn new(name: &'static str) -> Self {
-        Feature { name, api: None, routes: None, functions: &[], loops: &[], open_pages: &[], own_pages: &[] }
+        Feature { name, api: None, tags: &[], routes: None, functions: &[], loops: &[], open_pages: &[], own_pages: &[] }
     }
 
     /// Names its part of the REST API.
     pub const fn api(self, api: fn() -> OpenApiRouter) -> Self {
         Feature { api: Some(api), ..self }
+    }
+
+    /// Names the parts of the API that its routes stand in.
+    pub const fn tags(self, tags: &'static [ApiTag]) -> Self {
+        Feature { tags, ..self }
     }
 
     /// Names its routes beside the API and the pages.

@@ -48,7 +48,7 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
     let (api, document) = api().split_for_parts();
     let declared = Arc::new(Declared::new(&document.paths, functions()));
     let pages = pages(options.clone(), declared.clone());
-    let document = openapi::finish(document);
+    let document = openapi::finish(document, &FEATURES.iter().flat_map(|feature| feature.tags).copied().collect::<Vec<_>>());
     let queries = openapi::queries(&document);
     let docs = docs::router(&document);
     let document = axum::body::Bytes::from(document.to_string());

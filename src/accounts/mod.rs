@@ -11,6 +11,7 @@ pub mod server;
 #[cfg(feature = "ssr")]
 pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("accounts")
     .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag { place: 10, name: "Account", about: "Signing up, in and out, and who is signed in." }])
     .functions(server::functions::FUNCTIONS)
     .routes(server::provider_routes::router)
     .loops(&[server::task::LOOP])

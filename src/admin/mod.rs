@@ -9,5 +9,7 @@ pub mod server;
 
 /// What the rest of the panel knows of this feature.
 #[cfg(feature = "ssr")]
-pub const FEATURE: crate::feature::Feature =
-    crate::feature::Feature::new("admin").api(server::api::router).functions(server::functions::FUNCTIONS);
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("admin")
+    .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag { place: 200, name: "Admin", about: "For the operators of the platform." }])
+    .functions(server::functions::FUNCTIONS);

@@ -10,5 +10,11 @@ pub mod server;
 
 /// What the rest of the panel knows of this feature.
 #[cfg(feature = "ssr")]
-pub const FEATURE: crate::feature::Feature =
-    crate::feature::Feature::new("apps").api(server::api::router).functions(server::functions::FUNCTIONS);
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("apps")
+    .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag {
+        place: 130,
+        name: "Applications",
+        about: "What is served: sources, settings, variables, copies, logs.",
+    }])
+    .functions(server::functions::FUNCTIONS);

@@ -9,5 +9,8 @@ pub mod server;
 
 /// What the rest of the panel knows of this feature.
 #[cfg(feature = "ssr")]
-pub const FEATURE: crate::feature::Feature =
-    crate::feature::Feature::new("audit").api(server::api::router).functions(server::functions::FUNCTIONS).loops(&[server::task::LOOP]);
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("audit")
+    .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag { place: 120, name: "Activity", about: "Who did what." }])
+    .functions(server::functions::FUNCTIONS)
+    .loops(&[server::task::LOOP]);

@@ -11,5 +11,10 @@ pub mod server;
 #[cfg(feature = "ssr")]
 pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("deployments")
     .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag {
+        place: 140,
+        name: "Deployments",
+        about: "Putting a release in front of visitors, and going back.",
+    }])
     .functions(server::functions::FUNCTIONS)
     .loops(&[server::task::LOOP, server::task::converge::LOOP, server::task::routes::LOOP, server::task::garbage::LOOP]);

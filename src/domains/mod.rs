@@ -9,5 +9,12 @@ pub mod server;
 
 /// What the rest of the panel knows of this feature.
 #[cfg(feature = "ssr")]
-pub const FEATURE: crate::feature::Feature =
-    crate::feature::Feature::new("domains").api(server::api::router).functions(server::functions::FUNCTIONS).loops(server::task::LOOPS);
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("domains")
+    .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag {
+        place: 150,
+        name: "Domains",
+        about: "Names of customers, their proof, and their certificates.",
+    }])
+    .functions(server::functions::FUNCTIONS)
+    .loops(server::task::LOOPS);

@@ -10,5 +10,12 @@ pub mod server;
 
 /// What the rest of the panel knows of this feature.
 #[cfg(feature = "ssr")]
-pub const FEATURE: crate::feature::Feature =
-    crate::feature::Feature::new("edges").api(server::api::router).functions(server::functions::FUNCTIONS).loops(&[server::task::LOOP]);
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("edges")
+    .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag {
+        place: 190,
+        name: "Edges",
+        about: "Edges that run elsewhere: the operator’s list of them, and what they call themselves.",
+    }])
+    .functions(server::functions::FUNCTIONS)
+    .loops(&[server::task::LOOP]);

@@ -9,5 +9,11 @@ pub mod server;
 
 /// What the rest of the panel knows of this feature.
 #[cfg(feature = "ssr")]
-pub const FEATURE: crate::feature::Feature =
-    crate::feature::Feature::new("keys").api(server::api::router).functions(server::functions::FUNCTIONS);
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("keys")
+    .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag {
+        place: 60,
+        name: "API keys",
+        about: "What scripts call with: scoped, expiring, rotated, revoked.",
+    }])
+    .functions(server::functions::FUNCTIONS);

@@ -11,6 +11,7 @@ pub mod server;
 #[cfg(feature = "ssr")]
 pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("mail")
     .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag { place: 180, name: "Mail", about: "What was sent, and what came back." }])
     .functions(server::functions::FUNCTIONS)
     .routes(server::tracking::router)
     .loops(&[server::task::LOOP, server::bounces::LOOP]);

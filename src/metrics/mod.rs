@@ -9,4 +9,7 @@ pub mod server;
 
 /// What the rest of the panel knows of this feature.
 #[cfg(feature = "ssr")]
-pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("metrics").api(server::api::router).loops(server::task::LOOPS);
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("metrics")
+    .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag { place: 170, name: "Metrics", about: "What applications were asked, and how that went." }])
+    .loops(server::task::LOOPS);

@@ -12,6 +12,7 @@ pub mod server;
 #[cfg(feature = "ssr")]
 pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("orgs")
     .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag { place: 70, name: "Organizations", about: "Organizations and their settings." }])
     .functions(server::functions::FUNCTIONS)
     .open_pages(&["/invitations/"])
     .own_pages(&["/organizations", "/invitations"]);

@@ -9,4 +9,11 @@ pub mod server;
 
 /// What the rest of the panel knows of this feature.
 #[cfg(feature = "ssr")]
-pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("reports").api(server::api::router).loops(&[server::task::LOOP]);
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("reports")
+    .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag {
+        place: 210,
+        name: "Error reports",
+        about: "Faults by their reference, for the operators of the platform.",
+    }])
+    .loops(&[server::task::LOOP]);

@@ -9,5 +9,11 @@ pub mod server;
 
 /// What the rest of the panel knows of this feature.
 #[cfg(feature = "ssr")]
-pub const FEATURE: crate::feature::Feature =
-    crate::feature::Feature::new("routing").api(server::api::router).functions(server::functions::FUNCTIONS);
+pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("routing")
+    .api(server::api::router)
+    .tags(&[crate::web::declared::ApiTag {
+        place: 160,
+        name: "Routing",
+        about: "What an application asks of the edge: maintenance, HTTPS, passwords, headers, limits, paths.",
+    }])
+    .functions(server::functions::FUNCTIONS);

@@ -11,7 +11,7 @@ use crate::{
     store::tables::{application, cluster, deployment, domain, path_route},
 };
 use axum::{extract::FromRequestParts, http::request::Parts};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
+use sea_orm::{ColumnTrait, EntityTrait, PrimaryKeyTrait, QueryFilter, Select};
 use std::{ops::Deref, sync::Arc};
 
 /// Where a request comes from.
@@ -76,7 +76,31 @@ impl<E: EntityTrait> Lookup<'_, E> {
     }
 }
 
+/// A table whose rows belong to organizations, so that [`Ctx::find`] looks them up. A feature says it of a table of its own.
+pub trait Tenanted: EntityTrait {
+    /// What a row is called where it is not there.
+    const THING: Thing;
+    /// The column of the organization.
+    const ORGANIZATION: Self::Column;
+
+    /// The application that a row belongs to, where it does: then a right on that application counts.
+    fn app(_row: &Self::Model) -> Option<&AppId> {
+        None
+    }
+}
+
 impl Ctx {
+    /// The organization's rows of a table.
+    pub fn all<E: Tenanted>(&self) -> Select<E> {
+        E::find().filter(E::ORGANIZATION.eq(self.who.org.clone()))
+    }
+
+    /// One row of a table.
+    pub fn find<E: Tenanted>(&self, id: impl Into<<E::PrimaryKey as PrimaryKeyTrait>::ValueType>) -> Lookup<'_, E> {
+        let select = E::find_by_id(id).filter(E::ORGANIZATION.eq(self.who.org.clone()));
+        Lookup { ctx: self, thing: E::THING, select, app: E::app }
+    }
+
     /// Refuses where the role does not include the action; answers with the organization to act in.
     pub fn may(&self, action: Action) -> Result<Granted<OrgId>> {
         self.allow(self.who.permissions, action)?;

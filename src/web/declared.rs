@@ -73,6 +73,16 @@ fn mark<S>(mut routes: UtoipaMethodRouter<S>, name: &str, value: Value, which: f
     routes
 }
 
+/// A part of the API, as its document shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiTag {
+    /// Where it stands among the others: the lowest first, in tens, so that another fits between two.
+    pub place: u16,
+    pub name: &'static str,
+    /// What it is for: a sentence.
+    pub about: &'static str,
+}
+
 /// A server function that changes something, and what it costs.
 #[derive(Debug, Clone, Copy)]
 pub struct FunctionClass {

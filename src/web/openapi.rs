@@ -1,17 +1,15 @@
 //! The OpenAPI document: generated from the handlers, completed with what all of them share: credentials, parameters and headers of the
 //! conventions, the refusals, and an example of every answer. And what the document says of queries, held.
-use crate::id::*;
 use crate::web::{
     api::{Failure, Refusal, unknown_parameter},
     ctx::Visitor,
-    declared::{STREAMS, TEXT, VERSIONED},
+    declared::{ApiTag, STREAMS, TEXT, VERSIONED},
 };
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use base::for_every_id;
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -28,32 +26,6 @@ const ABOUT: &str = "Deploy, scale and watch applications.\n\n\
     `{ \"success\": false, \"error\": { code, message, details }, request_id }`, with every wrong field in `details` at once. \
     What is unknown in a body or a query is refused. Times are RFC 3339 in UTC. Every answer carries `X-Request-Id`, and `RateLimit-Limit`, \
     `RateLimit-Remaining` and `RateLimit-Reset` (seconds) where requests are counted.";
-
-/// What each part of the API is for.
-const TAGS: [(&str, &str); 22] = [
-    ("Account", "Signing up, in and out, and who is signed in."),
-    ("Sessions", "Where somebody is signed in, and ending that."),
-    ("Two-factor", "A second factor: codes of an app, passkeys, recovery codes."),
-    ("Passkeys", "Signing in without a password."),
-    ("Sign-in providers", "Signing in by OpenID Connect."),
-    ("API keys", "What scripts call with: scoped, expiring, rotated, revoked."),
-    ("Organizations", "Organizations and their settings."),
-    ("Members", "Who is in an organization, and as what."),
-    ("Invitations", "Asking people in."),
-    ("Roles", "Sets of permissions that an organization makes."),
-    ("Grants", "Roles on single applications."),
-    ("Activity", "Who did what."),
-    ("Applications", "What is served: sources, settings, variables, copies, logs."),
-    ("Deployments", "Putting a release in front of visitors, and going back."),
-    ("Domains", "Names of customers, their proof, and their certificates."),
-    ("Routing", "What an application asks of the edge: maintenance, HTTPS, passwords, headers, limits, paths."),
-    ("Metrics", "What applications were asked, and how that went."),
-    ("Mail", "What was sent, and what came back."),
-    ("Edges", "Edges that run elsewhere: the operator’s list of them, and what they call themselves."),
-    ("Admin", "For the operators of the platform."),
-    ("Error reports", "Faults by their reference, for the operators of the platform."),
-    ("Webhooks", "What other systems call."),
-];
 
 const REFUSALS: [(&str, &str); 9] = [
     ("400", "A field can’t be taken; `details` names each"),
@@ -72,10 +44,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
     Base::openapi()
 }
 
-/// Completes the document.
-pub fn finish(document: utoipa::openapi::OpenApi) -> Value {
+/// Completes the document, whose parts the features name.
+pub fn finish(document: utoipa::openapi::OpenApi, tags: &[ApiTag]) -> Value {
     let mut document = serde_json::to_value(document).unwrap_or_default();
-    ids(&mut document);
     document["components"]["securitySchemes"] = json!({
         "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
             "description": "The token of `POST /api/auth/login`, or a key of the API (`sk_live_…`)." },
@@ -103,8 +74,10 @@ pub fn finish(document: utoipa::openapi::OpenApi) -> Value {
             }
         }
     }
-    let known = TAGS.iter().filter(|(name, _)| used.contains(*name)).map(|(name, words)| json!({ "name": name, "description": words }));
-    let other = used.iter().filter(|name| !TAGS.iter().any(|(known, _)| known == name)).map(|name| json!({ "name": name }));
+    let mut known: Vec<&ApiTag> = tags.iter().filter(|tag| used.contains(tag.name)).collect();
+    known.sort_by_key(|tag| tag.place);
+    let other = used.iter().filter(|name| !tags.iter().any(|tag| tag.name == **name)).map(|name| json!({ "name": name }));
+    let known = known.into_iter().map(|tag| json!({ "name": tag.name, "description": tag.about }));
     document["tags"] = known.chain(other).collect();
     document
 }
@@ -234,23 +207,6 @@ fn refusal(status: &str) -> Value {
         error["required"] = "deploy".into();
     }
     json!({ "success": false, "error": error, "request_id": "req_01jd0000000000000000000000" })
-}
-
-/// Says of every id how it looks.
-fn ids(document: &mut Value) {
-    macro_rules! patterns {
-        ($($name:ident),*) => { [$((stringify!($name), <$name as Id>::PREFIX)),*] };
-    }
-    let all = for_every_id!(patterns);
-    for (name, prefix) in all {
-        let schema = &mut document["components"]["schemas"][name];
-        if schema.is_object() {
-            schema["pattern"] = format!("^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$").into();
-            schema["example"] = format!("{prefix}_01jd0000000000000000000000").into();
-        } else if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
-            schemas.remove(name);
-        }
-    }
 }
 
 /// An example of what a schema describes, from its own examples and, where it has none, its type.

@@ -1,41 +1,42 @@
 //! How ids and moments stand in columns: ids as text, moments as milliseconds since 1970. A text that is no id of its kind is an
 //! error of the row.
-use crate::{id::*, units::Timestamp};
+use crate::units::Timestamp;
 use sea_orm::{
     ColIdx, ColumnType, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value,
     sea_query::{ArrayType, Nullable, ValueType, ValueTypeErr},
 };
 
+/// Lets kinds of ids stand in columns; [`crate::ids`] calls it.
+#[macro_export]
 macro_rules! id_columns {
     ($($name:ident),*) => {
         $(
-            impl From<$name> for Value {
-                fn from(id: $name) -> Value { String::from(id).into() }
+            impl From<$name> for $crate::sea_orm::Value {
+                fn from(id: $name) -> Self { String::from(id).into() }
             }
-            impl TryGetable for $name {
-                fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
-                    let text = String::try_get_by(row, index)?;
-                    text.parse().map_err(|why: NotAnId| TryGetError::DbErr(DbErr::Type(format!("{why} ({text})"))))
+            impl $crate::sea_orm::TryGetable for $name {
+                fn try_get_by<I: $crate::sea_orm::ColIdx>(row: &$crate::sea_orm::QueryResult, index: I) -> Result<Self, $crate::sea_orm::TryGetError> {
+                    let text = <String as $crate::sea_orm::TryGetable>::try_get_by(row, index)?;
+                    text.parse().map_err(|why: $crate::id::NotAnId| $crate::sea_orm::TryGetError::DbErr($crate::sea_orm::DbErr::Type(format!("{why} ({text})"))))
                 }
             }
-            impl ValueType for $name {
-                fn try_from(value: Value) -> Result<Self, ValueTypeErr> {
-                    <String as ValueType>::try_from(value)?.parse().map_err(|_| ValueTypeErr)
+            impl $crate::sea_orm::sea_query::ValueType for $name {
+                fn try_from(value: $crate::sea_orm::Value) -> Result<Self, $crate::sea_orm::sea_query::ValueTypeErr> {
+                    <String as $crate::sea_orm::sea_query::ValueType>::try_from(value)?.parse().map_err(|_| $crate::sea_orm::sea_query::ValueTypeErr)
                 }
                 fn type_name() -> String { stringify!($name).into() }
-                fn array_type() -> ArrayType { ArrayType::String }
-                fn column_type() -> ColumnType { ColumnType::Text }
+                fn array_type() -> $crate::sea_orm::sea_query::ArrayType { $crate::sea_orm::sea_query::ArrayType::String }
+                fn column_type() -> $crate::sea_orm::ColumnType { $crate::sea_orm::ColumnType::Text }
             }
-            impl Nullable for $name {
-                fn null() -> Value { Value::String(None) }
+            impl $crate::sea_orm::sea_query::Nullable for $name {
+                fn null() -> $crate::sea_orm::Value { $crate::sea_orm::Value::String(None) }
             }
-            impl TryFromU64 for $name {
-                fn try_from_u64(_: u64) -> Result<Self, DbErr> { Err(DbErr::ConvertFromU64(stringify!($name))) }
+            impl $crate::sea_orm::TryFromU64 for $name {
+                fn try_from_u64(_: u64) -> Result<Self, $crate::sea_orm::DbErr> { Err($crate::sea_orm::DbErr::ConvertFromU64(stringify!($name))) }
             }
         )*
     };
 }
-for_every_id!(id_columns);
 
 impl From<Timestamp> for Value {
     fn from(at: Timestamp) -> Value {

@@ -1,6 +1,5 @@
 //! Ids: prefixed, sortable by birth, parsed at every edge. An id of the wrong kind does not parse, so a path or a body can't
 //! smuggle one thing's id into another's place.
-use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// Length of what follows the prefix: a ULID in Crockford's base 32, lower case.
@@ -28,45 +27,50 @@ pub trait Id: Sized + Clone + fmt::Display + FromStr {
 #[error("This is not an id of the form {0}_….")]
 pub struct NotAnId(pub &'static str);
 
+/// Makes kinds of ids: `ids! { /// A note. NoteId "not"; }`. A feature calls it in its `model.rs` for the ids that are its own; where the
+/// crate of columns is compiled in, they can stand in columns. The caller needs `serde` and `utoipa`.
+#[macro_export]
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident $prefix:literal;)*) => {
+    ($($(#[doc = $text:literal])* $name:ident $prefix:literal;)*) => {
         $(
-            $(#[$doc])*
-            #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+            $(#[doc = $text])*
+            #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
             #[serde(try_from = "String", into = "String")]
             pub struct $name(String);
 
-            impl Id for $name {
+            impl $crate::id::Id for $name {
                 const PREFIX: &'static str = $prefix;
                 fn from_suffix(suffix: &str) -> Self { Self(format!("{}_{}", $prefix, suffix)) }
                 fn as_str(&self) -> &str { &self.0 }
             }
-            impl FromStr for $name {
-                type Err = NotAnId;
-                fn from_str(text: &str) -> Result<Self, NotAnId> {
+            impl std::str::FromStr for $name {
+                type Err = $crate::id::NotAnId;
+                fn from_str(text: &str) -> Result<Self, $crate::id::NotAnId> {
                     match text.strip_prefix(concat!($prefix, "_")) {
-                        Some(rest) if is_suffix(rest) => Ok(Self(text.to_string())),
-                        _ => Err(NotAnId($prefix)),
+                        Some(rest) if $crate::id::is_suffix(rest) => Ok(Self(text.to_string())),
+                        _ => Err($crate::id::NotAnId($prefix)),
                     }
                 }
             }
             impl TryFrom<String> for $name {
-                type Error = NotAnId;
-                fn try_from(text: String) -> Result<Self, NotAnId> { text.parse() }
+                type Error = $crate::id::NotAnId;
+                fn try_from(text: String) -> Result<Self, $crate::id::NotAnId> { text.parse() }
             }
             impl From<$name> for String {
                 fn from(id: $name) -> String { id.0 }
             }
-            impl fmt::Display for $name {
-                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
+            impl std::fmt::Display for $name {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(&self.0) }
             }
-            impl fmt::Debug for $name {
-                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
+            impl std::fmt::Debug for $name {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(&self.0) }
             }
+            impl utoipa::PartialSchema for $name {
+                fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> { $crate::id::schema($prefix, concat!($($text),*)) }
+            }
+            impl utoipa::ToSchema for $name {}
         )*
-        /// Calls a macro with every kind of id, so that the database's mapping can't miss one.
-        #[macro_export]
-        macro_rules! for_every_id { ($then:ident) => { $then! { $($name),* } } }
+        $crate::id_columns! { $($name),* }
     };
 }
 
@@ -115,7 +119,24 @@ ids! {
     PathId "pth";
 }
 
-fn is_suffix(text: &str) -> bool {
+/// How an id looks in the API's document.
+pub fn schema(prefix: &str, about: &str) -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    let pattern = format!("^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$");
+    let example = format!("{prefix}_01jd0000000000000000000000");
+    let id = ObjectBuilder::new().schema_type(Type::String).description(Some(about.trim())).pattern(Some(pattern));
+    id.examples([example]).into()
+}
+
+/// Without the database ids stand in no columns.
+#[cfg(not(feature = "store"))]
+#[macro_export]
+macro_rules! id_columns {
+    ($($name:ident),*) => {};
+}
+
+/// Whether a text is what follows the prefix of an id.
+pub fn is_suffix(text: &str) -> bool {
     text.len() == SUFFIX && text.bytes().all(|b| b.is_ascii_digit() || (b.is_ascii_lowercase() && !matches!(b, b'i' | b'l' | b'o' | b'u')))
 }
 

@@ -3,7 +3,6 @@
 //! crate adds that shape, because Rust lets only the crate of a type do so.
 //!
 //! Architecture invariant: nothing here reads a clock, a file or the network.
-#[macro_use]
 pub mod id;
 
 #[cfg(feature = "store")]
@@ -13,3 +12,8 @@ pub mod error;
 mod pages;
 pub mod rights;
 pub mod units;
+
+/// For [`id_columns`], whose callers need not name the library.
+#[cfg(feature = "store")]
+#[doc(hidden)]
+pub use sea_orm;

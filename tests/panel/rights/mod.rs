@@ -32,24 +32,6 @@ mod orgs;
 mod reports;
 mod routing;
 
-/// Every feature's table.
-const TABLES: &[&Table] = &[
-    &accounts::TABLE,
-    &admin::TABLE,
-    &apps::TABLE,
-    &audit::TABLE,
-    &deployments::TABLE,
-    &domains::TABLE,
-    &edges::TABLE,
-    &factors::TABLE,
-    &keys::TABLE,
-    &mail::TABLE,
-    &metrics::TABLE,
-    &orgs::TABLE,
-    &reports::TABLE,
-    &routing::TABLE,
-];
-
 /// What the owner, an admin, a developer, one for billing, a viewer, the owner of another organization, and somebody signed out get;
 /// and the permission that whoever is refused with 403 is told to lack. An operator gets what the other organization's owner gets,
 /// except on the routes that are the operator's alone.
@@ -259,23 +241,26 @@ async fn every_function(table: &Table) {
 }
 
 macro_rules! of_each_table {
-    ($($table:ident),*) => {$(
-        mod $table {
-            #[tokio::test]
-            async fn every_route_gives_each_role_what_is_its_due() {
-                super::super::every_route(&super::super::$table::TABLE).await;
-            }
+    ($($table:ident),* $(,)?) => {
+        /// Every feature's table.
+        const TABLES: &[&Table] = &[$(&$table::TABLE),*];
 
-            #[tokio::test]
-            async fn every_server_function_gives_each_role_what_is_its_due() {
-                super::super::every_function(&super::super::$table::TABLE).await;
+        mod tables {$(
+            mod $table {
+                #[tokio::test]
+                async fn every_route_gives_each_role_what_is_its_due() {
+                    super::super::every_route(&super::super::$table::TABLE).await;
+                }
+
+                #[tokio::test]
+                async fn every_server_function_gives_each_role_what_is_its_due() {
+                    super::super::every_function(&super::super::$table::TABLE).await;
+                }
             }
-        }
-    )*};
+        )*}
+    };
 }
-mod tables {
-    of_each_table!(accounts, admin, apps, audit, deployments, domains, edges, factors, keys, mail, metrics, orgs, reports, routing);
-}
+of_each_table!(accounts, admin, apps, audit, deployments, domains, edges, factors, keys, mail, metrics, orgs, reports, routing);
 
 #[tokio::test]
 async fn every_route_of_the_document_stands_in_a_table() {
