@@ -19,6 +19,7 @@ mod m0014_traffic;
 mod m0015_edges;
 mod m0016_routing;
 mod m0017_canary;
+mod m0018_suspension;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_edges::Step),
             Box::new(m0016_routing::Step),
             Box::new(m0017_canary::Step),
+            Box::new(m0018_suspension::Step),
         ]
     }
 }

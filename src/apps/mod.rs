@@ -17,4 +17,5 @@ pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("apps"
         name: "Applications",
         about: "What is served: sources, settings, variables, copies, logs.",
     }])
-    .functions(server::functions::FUNCTIONS);
+    .functions(server::functions::FUNCTIONS)
+    .loops(&[server::task::LOOP]);

@@ -1,18 +1,23 @@
 //! What the operator does: suspending and resuming, acting in somebody's name, announcing, rolling out in stages.
 use crate::support::{
+    canary::{Try, quick},
     client::{Client, Person},
-    panel::TestPanel,
+    panel::{App, TestPanel},
+    shop::Shop,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 use skypanel::auth::session::SessionCache;
 use skypanel::{
     audit::server::chain,
     auth::session::COOKIE,
+    deployments::model::Phase,
     error::Error,
     flags::server::{Flag, is_on, turn},
+    id::DeploymentId,
     rights::Role,
-    store::tables::{audit_event, session},
+    store::tables::{audit_event, deployment, organization, session},
+    swarm::fake::{Answer, BuildPlan},
 };
 use std::time::Duration;
 
@@ -87,6 +92,164 @@ async fn an_organization_that_is_suspended_can_be_seen_and_not_changed() {
     assert_eq!(app.owner.post(&app.url("start"), json!({})).await.status(), 200);
     t.settle().await;
     assert!(t.replicas(&app) > 0);
+}
+
+/// Suspends an application's organization.
+async fn suspend(operator: &Person, app: &App, stop: bool) {
+    let url = format!("/api/admin/organizations/{}/suspend", app.owner.org);
+    let reply = operator.post(&url, json!({ "reason": "Not paid.", "stop_applications": stop })).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+}
+
+/// Lets an application's organization go on.
+async fn resume(operator: &Person, app: &App) {
+    let reply = operator.post(&format!("/api/admin/organizations/{}/resume", app.owner.org), json!({})).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+}
+
+/// Suspends an organization while a deployment of the shop is in flight: it does not go live, nothing runs, and what ran before runs again
+/// when the organization goes on.
+async fn ends_with_the_suspension(shop: &Shop, id: &DeploymentId) {
+    let (t, operator) = (&shop.t, shop.t.operator().await);
+    suspend(&operator, &shop.app, true).await;
+    if t.row(id).await.phase == "queued" {
+        t.settle().await;
+    }
+    t.ends(id).await;
+    t.settle().await;
+    assert_eq!(t.row(id).await.phase, "cancelled");
+    assert_eq!((t.replicas(&shop.app), t.app_row(&shop.app).await.live_deployment_id), (0, Some(shop.first.clone())));
+    resume(&operator, &shop.app).await;
+    t.settle().await;
+    t.is_live_alone(&shop.app, &shop.first).await;
+    assert_eq!(lines(t, "application.started").await[0].target, shop.app.id.to_string());
+}
+
+#[tokio::test]
+async fn a_deployment_that_waits_does_not_start_a_suspended_organization_again() {
+    let shop = Shop::open().await;
+    let id = shop.t.ask_to_deploy(&shop.app).await;
+    ends_with_the_suspension(&shop, &id).await;
+}
+
+#[tokio::test]
+async fn a_build_does_not_start_a_suspended_organization_again() {
+    let shop = Shop::open().await;
+    let id = shop.t.ask_to_deploy(&shop.app).await;
+    shop.t.fake.plan_build(&id.to_string(), BuildPlan { lines: vec![], takes: Duration::from_secs(600), failure: None });
+    let walk = shop.t.work();
+    shop.t.reaches(&id, Phase::Building).await;
+    ends_with_the_suspension(&shop, &id).await;
+    walk.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_release_that_is_probed_does_not_start_a_suspended_organization_again() {
+    let shop = Shop::open().await;
+    let id = shop.t.ask_to_deploy(&shop.app).await;
+    shop.t.fake.answer(&id.to_string(), Answer::Silence);
+    let walk = shop.t.work();
+    shop.t.reaches(&id, Phase::Probing).await;
+    ends_with_the_suspension(&shop, &id).await;
+    walk.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_canary_does_not_start_a_suspended_organization_again() {
+    let it = Try::begin(quick(), |backend| backend).await;
+    let operator = it.shop.t.operator().await;
+    suspend(&operator, &it.shop.app, true).await;
+    it.ends_as(Phase::Cancelled).await;
+    it.shop.t.settle().await;
+    assert_eq!(it.shop.t.replicas(&it.shop.app), 0);
+    resume(&operator, &it.shop.app).await;
+    it.shop.t.settle().await;
+    it.shop.t.is_live_alone(&it.shop.app, &it.shop.first).await;
+}
+
+#[tokio::test]
+async fn a_first_deployment_does_not_go_live_in_a_suspended_organization() {
+    let t = TestPanel::start().await;
+    let (app, operator) = (t.app_in("acme").await, t.operator().await);
+    let id = t.ask_to_deploy(&app).await;
+    t.fake.answer(&id.to_string(), Answer::Silence);
+    let walk = t.work();
+    t.reaches(&id, Phase::Probing).await;
+    suspend(&operator, &app, true).await;
+    t.ends(&id).await;
+    walk.await.unwrap().unwrap();
+    t.settle().await;
+    let row = t.app_row(&app).await;
+    assert_eq!((t.replicas(&app), row.live_deployment_id, row.wanted.as_str()), (0, None, "stopped"));
+    resume(&operator, &app).await;
+    t.settle().await;
+    assert_eq!((t.replicas(&app), t.app_row(&app).await.wanted.as_str()), (0, "running"));
+    t.deploy_well(&app).await;
+    assert_eq!(t.replicas(&app), 1);
+}
+
+#[tokio::test]
+async fn what_runs_goes_on_and_what_is_being_deployed_ends_where_the_operator_leaves_applications_alone() {
+    let shop = Shop::open().await;
+    let id = shop.t.ask_to_deploy(&shop.app).await;
+    suspend(&shop.t.operator().await, &shop.app, false).await;
+    shop.t.settle().await;
+    assert_eq!(shop.t.row(&id).await.phase, "cancelled");
+    shop.t.is_live_alone(&shop.app, &shop.first).await;
+}
+
+/// Marks an organization as suspended, as a panel does whose transaction and ours do not see each other.
+async fn mark_suspended(t: &TestPanel, app: &App) {
+    let row = organization::ActiveModel { id: Set(app.owner.org.clone()), suspended_at: Set(Some(t.panel.now())), ..Default::default() };
+    t.panel.db.tx(async |tx| Ok(row.update(tx).await.unwrap())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deployment_that_was_asked_for_in_the_moment_of_the_suspension_is_cancelled() {
+    let shop = Shop::open().await;
+    let id = shop.t.ask_to_deploy(&shop.app).await;
+    mark_suspended(&shop.t, &shop.app).await;
+    shop.t.settle().await;
+    assert_eq!(shop.t.row(&id).await.phase, "cancelled");
+    shop.t.is_live_alone(&shop.app, &shop.first).await;
+}
+
+#[tokio::test]
+async fn a_switch_in_the_moment_of_the_suspension_leaves_the_release_before_in_its_place() {
+    let shop = Shop::open().await;
+    let t = &shop.t;
+    let id = t.ask_to_deploy(&shop.app).await;
+    t.fake.answer(&id.to_string(), Answer::Silence);
+    let walk = t.work();
+    t.reaches(&id, Phase::Probing).await;
+    walk.abort();
+    walk.await.ok();
+    mark_suspended(t, &shop.app).await;
+    let row = deployment::ActiveModel {
+        id: Set(id.clone()),
+        phase: Set(Phase::Switching.name().into()),
+        phase_at: Set(t.panel.now()),
+        lease_until: Set(None),
+        ..Default::default()
+    };
+    t.panel.db.tx(async |tx| Ok(row.update(tx).await.unwrap())).await.unwrap();
+    t.settle().await;
+    let failure = t.deployment(&shop.app, &id).await.failure.unwrap();
+    assert_eq!((failure.phase, failure.code.as_str()), (Phase::Switching, "suspended"));
+    t.is_live_alone(&shop.app, &shop.first).await;
+}
+
+#[tokio::test]
+async fn a_panel_that_has_not_heard_of_the_suspension_starts_nothing() {
+    let shop = Shop::open().await;
+    assert_eq!(shop.app.owner.post(&shop.app.url("stop"), json!({})).await.status(), 200);
+    mark_suspended(&shop.t, &shop.app).await;
+    for what in ["start", "deploy"] {
+        let refused = shop.app.owner.post(&shop.app.url(what), json!({})).await;
+        assert_eq!((refused.status(), refused.code()), (403, "SUSPENDED"), "{what}: {}", refused.text());
+    }
+    shop.t.settle().await;
+    assert_eq!(shop.t.replicas(&shop.app), 0);
 }
 
 #[tokio::test]

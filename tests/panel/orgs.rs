@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 use skypanel::auth::session::SessionCache;
 use skypanel::{
     accounts::server::task as seen,
+    deployments::model::Phase,
     fault::Because,
     id::{OrgId, UserId},
     rights::Role,
     store::tables::{application, audit_event, membership, organization, user},
+    swarm::fake::Answer,
 };
 use std::time::Duration;
 
@@ -474,6 +476,23 @@ async fn an_organization_is_deleted_with_its_applications_only_where_that_is_sai
     let events = events(&t, &ada.org).await;
     assert!(events.contains(&"organization.deleted".into()) && events.contains(&"application.deleted".into()), "{events:?}");
     assert_eq!(ada.post("/api/organizations", json!({ "name": "Acme", "slug": "acme" })).await.status(), 201, "the name is free again");
+}
+
+#[tokio::test]
+async fn what_is_being_deployed_ends_with_its_organization() {
+    let t = TestPanel::start().await;
+    let app = t.app_in("acme").await;
+    let id = t.ask_to_deploy(&app).await;
+    t.fake.answer(&id.to_string(), Answer::Silence);
+    let walk = t.work();
+    t.reaches(&id, Phase::Probing).await;
+    let reply = app.owner.delete(&org(&app.owner.org, "?applications=delete")).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    t.ends(&id).await;
+    walk.await.unwrap().unwrap();
+    t.settle().await;
+    let row = t.app_row(&app).await;
+    assert_eq!((t.row(&id).await.phase.as_str(), t.services(&app).len(), row.deleted_at.is_some()), ("cancelled", 0, true));
 }
 
 #[tokio::test]

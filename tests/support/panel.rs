@@ -359,6 +359,15 @@ impl TestPanel {
         }
     }
 
+    /// Waits until a deployment that is walked beside the test is over.
+    pub async fn ends(&self, id: &DeploymentId) {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while self.row(id).await.finished_at.is_none() {
+            assert!(tokio::time::Instant::now() < end, "it does not end: {}", self.row(id).await.phase);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Runs every loop that can rest until nothing is left to do.
     pub async fn settle(&self) {
         for _ in 0..20 {

@@ -129,7 +129,7 @@ async fn suspend_organization(
     ok(organizations::suspend(&ctx, &org_id(&id)?, &form).await?)
 }
 
-/// Lets an organization go on. Applications that were stopped stay so until a member starts them.
+/// Lets an organization go on. What was stopped when it was suspended starts again.
 #[utoipa::path(post, path = "/api/admin/organizations/{id}/resume", tag = "Admin", responses((status = 200, description = "The organization", body = Success<AdminOrganizationDetail>)))]
 async fn resume_organization(ctx: Ctx, Path(id): Path<String>) -> Answer<AdminOrganizationDetail> {
     ctx.operator()?;

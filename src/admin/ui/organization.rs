@@ -108,7 +108,7 @@ fn Deeds(id: OrgId, suspended: bool) -> impl IntoView {
         true => view! {
             <div class="px-5 py-4">
                 <Form action="resume_organization" hidden=hidden class="flex flex-wrap items-center justify-between gap-3">
-                    <span>"Nothing in it can be changed. What was stopped stays stopped until a member starts it."</span>
+                    <span>"Nothing in it can be changed. What was stopped with it starts again when it is resumed."</span>
                     <SubmitButton look=Look::Plain>"Resume"</SubmitButton>
                 </Form>
             </div>
@@ -118,7 +118,7 @@ fn Deeds(id: OrgId, suspended: bool) -> impl IntoView {
             <details class="px-5 py-4" open=is_posted("suspend_organization")>
                 <summary class="font-medium">"Suspend…"</summary>
                 <Form action="suspend_organization" hidden=hidden class="flex max-w-xl flex-col gap-4 pt-4">
-                    <p class="text-muted">"Members see everything and change nothing until it is resumed."</p>
+                    <p class="text-muted">"Members see everything and change nothing until it is resumed. What is being deployed is cancelled."</p>
                     <TextArea name="reason" label="Reason" rows=2 hint="The members are told."/>
                     <Checkbox name="stop_applications" label="Stop the applications, too" hint="Without it what runs goes on serving."/>
                     <div><SubmitButton look=Look::Danger>"Suspend"</SubmitButton></div>

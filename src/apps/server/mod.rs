@@ -1,9 +1,11 @@
 //! Applications on the server.
 pub mod api;
+pub mod ending;
 pub mod env;
 pub mod forms;
 pub mod functions;
 pub mod logs;
 pub mod service;
+pub mod task;
 pub mod view;
 pub mod watch;

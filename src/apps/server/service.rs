@@ -8,7 +8,7 @@ use crate::{
             parse_env,
         },
         server::{
-            env,
+            ending, env,
             view::{self, view, views, wanted, wanted_word},
         },
     },
@@ -17,19 +17,16 @@ use crate::{
     error::{Error, Fields, Result},
     fault::Because,
     id::{AppId, ClusterId, Id},
-    orgs::server::service as orgs,
+    orgs::server::{hold::goes_on, service as orgs},
     rights::Action,
     runtime::{changes::Changed, panel::Panel},
-    store::{
-        Tx, is_taken, random,
-        tables::{application, deployment},
-    },
+    store::{Tx, is_taken, random, tables::application},
     web::{
         api::{Pagination, Paging, contains},
         ctx::{Ctx, Granted},
     },
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -120,6 +117,7 @@ pub async fn create(ctx: &Ctx, form: &CreateApplication) -> Result<Application> 
         settings: serde_json::to_string(&new.settings).because("writing an application's settings")?,
         replicas: i64::from(new.replicas.get()),
         wanted: wanted_word(Wanted::Running),
+        stopped_by_suspension: false,
         env_version: 0,
         live_deployment_id: None,
         version: 1,
@@ -269,9 +267,10 @@ async fn want(ctx: &Ctx, id: &AppId, to: Wanted, event: &str) -> Result<Applicat
         ctx.panel
             .db
             .tx(async |tx| {
+                goes_on(tx, &app.organization_id).await?;
                 record(tx, ctx, event, &app.id, json!({})).await?;
                 if to == Wanted::Stopped {
-                    cancel_deployments(tx, &app.id).await?;
+                    ending::cancel_deployments(tx, &app.id).await?;
                 }
                 write(tx, &app, application::ActiveModel { wanted: Set(wanted_word(to)), ..touched(ctx, &app) }).await
             })
@@ -279,15 +278,6 @@ async fn want(ctx: &Ctx, id: &AppId, to: Wanted, event: &str) -> Result<Applicat
         wake(&ctx.panel, id);
     }
     after(ctx, id, Action::Scale).await
-}
-
-/// Asks for the end of what is being deployed: going live would start again what was just stopped.
-async fn cancel_deployments(tx: &Tx, id: &AppId) -> Result<()> {
-    let wish = deployment::Entity::update_many()
-        .col_expr(deployment::Column::CancelRequested, Expr::value(true))
-        .filter(deployment::Column::ApplicationId.eq(id.clone()))
-        .filter(deployment::Column::FinishedAt.is_null());
-    wish.exec(tx).await.because("cancelling deployments").map(|_| ())
 }
 
 /// Deletes an application for good. `confirm` is its name where a person asks; a script names the id and is not asked again.
@@ -301,6 +291,7 @@ pub async fn delete(ctx: &Ctx, id: &AppId, confirm: Option<&str>) -> Result<()> 
         .db
         .tx(async |tx| {
             record(tx, ctx, "application.deleted", &app.id, json!({ "name": app.name })).await?;
+            ending::cancel_deployments(tx, &app.id).await?;
             let change =
                 application::ActiveModel { wanted: Set(wanted_word(Wanted::Deleted)), deleted_at: Set(Some(now)), ..touched(ctx, &app) };
             write(tx, &app, change).await

@@ -22,7 +22,7 @@ impl Reason {
 
 /// The code of a failure that was written down before it was told.
 pub fn known_code(code: &str) -> &'static str {
-    const CODES: [&str; 10] = [
+    const CODES: [&str; 11] = [
         "canary_worse",
         "canary_unproven",
         "canary_taken_back",
@@ -32,6 +32,7 @@ pub fn known_code(code: &str) -> &'static str {
         "out_of_memory",
         "start_failed",
         "swarm_unreachable",
+        "suspended",
         "internal",
     ];
     CODES.into_iter().find(|it| *it == code).unwrap_or("canary_failed")

@@ -15,7 +15,7 @@ use crate::{
     },
     web::ctx::Ctx,
 };
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, sea_query::Expr};
 use std::collections::HashMap;
 
 /// An organization that waits for nobody else now, and what the caller may do in it at this moment.
@@ -43,6 +43,17 @@ pub async fn hold_row(tx: &Tx, org: &OrgId) -> Result<()> {
         .filter(organization::Column::DeletedAt.is_null());
     let held = held.exec(tx).await.because("holding an organization")?;
     if held.rows_affected == 1 { Ok(()) } else { Err(Error::NotFound(Thing::Organization)) }
+}
+
+/// Insists that an organization goes on: it is neither suspended nor deleted. Its row is held until the transaction ends, together with
+/// others who ask the same: whoever suspends the organization waits for them, and then finds what they did.
+pub async fn goes_on(tx: &Tx, org: &OrgId) -> Result<()> {
+    let row = organization::Entity::find_by_id(org.clone()).lock_shared().one(tx).await.because("holding an organization")?;
+    match row.filter(|row| row.deleted_at.is_none()) {
+        None => Err(Error::NotFound(Thing::Organization)),
+        Some(row) if row.suspended_at.is_some() => Err(Error::Suspended),
+        Some(_) => Ok(()),
+    }
 }
 
 /// What the caller may do as of now: at most what the credential allows, and what the membership still includes.

@@ -14,3 +14,5 @@ pub const DEPLOYMENTS: Wake = Wake::new("deployments");
 pub const APPLICATIONS: Wake = Wake::new("applications");
 /// Routes may have changed.
 pub const ROUTES: Wake = Wake::new("routes");
+/// An organization may have been deleted.
+pub const ORGANIZATIONS: Wake = Wake::new("organizations");

@@ -18,6 +18,8 @@ pub struct Model {
     pub settings: String,
     pub replicas: i64,
     pub wanted: String,
+    /// It ran when its organization was suspended, and starts again when that goes on.
+    pub stopped_by_suspension: bool,
     pub env_version: i64,
     pub live_deployment_id: Option<DeploymentId>,
     pub version: i64,

@@ -1,6 +1,6 @@
 //! Finding organizations, suspending them and letting them go on.
 use crate::auth::session::SessionCache;
-use crate::orgs::server::{APPLICATIONS, ROUTES};
+use crate::orgs::server::{APPLICATIONS, DEPLOYMENTS, ROUTES};
 use crate::{
     admin::{
         model::{
@@ -9,13 +9,14 @@ use crate::{
         },
         server::service::people,
     },
+    apps::server::ending,
     audit::{
         model::Filter,
         server::{chain, read, service::record_in},
     },
     error::{Error, Result, Thing},
     fault::Because,
-    id::{OrgId, RoleId, UserId},
+    id::{AppId, OrgId, RoleId, UserId},
     rights::Role,
     runtime::{changes::Changed, panel::Panel},
     store::{
@@ -186,7 +187,11 @@ pub async fn suspend(ctx: &Ctx, id: &OrgId, form: &SuspendOrganization) -> Resul
                 },
             )
             .await?;
-            let stopped = if form.stop_applications { stop_all(ctx, tx, id).await? } else { Vec::new() };
+            let stopped = match form.stop_applications {
+                true => ending::stop_all_of(tx, ctx, id).await?,
+                // What runs goes on, and nothing new goes live.
+                false => ending::cancel_deployments_of(tx, id).await.map(|()| Vec::new())?,
+            };
             let after = json!({ "suspended": true, "reason": reason.as_str(), "stopped": stopped.len() });
             let detail = json!({ "before": { "suspended": false }, "after": after });
             record_in(tx, ctx, id, "organization.suspended", id, detail.clone()).await?;
@@ -195,47 +200,34 @@ pub async fn suspend(ctx: &Ctx, id: &OrgId, form: &SuspendOrganization) -> Resul
         })
         .await?;
     ctx.panel.of::<SessionCache>().forget_org(id);
-    for app in stopped {
-        ctx.panel.changes.tell(Changed::App(app));
-    }
-    if form.stop_applications {
-        ctx.panel.wake(APPLICATIONS);
-        ctx.panel.wake(ROUTES);
-    }
+    ctx.panel.waker(DEPLOYMENTS).notify_waiters();
+    wake(&ctx.panel, stopped);
     get(ctx, id).await
+}
+
+/// Tells the loops and whoever looks that something else is wanted of these applications.
+fn wake(panel: &Panel, apps: Vec<AppId>) {
+    if apps.is_empty() {
+        return;
+    }
+    apps.into_iter().for_each(|app| panel.changes.tell(Changed::App(app)));
+    panel.wake(APPLICATIONS);
+    panel.wake(ROUTES);
 }
 
 async fn mark(tx: &Tx, change: organization::ActiveModel) -> Result<()> {
     organization::Entity::update(change).exec_without_returning(tx).await.because("suspending an organization").map(|_| ())
 }
 
-/// Wants everything of an organization that runs to be stopped; the loop makes it so.
-async fn stop_all(ctx: &Ctx, tx: &Tx, id: &OrgId) -> Result<Vec<crate::id::AppId>> {
-    use application::Column;
-    let running = Column::OrganizationId.eq(id.clone()).and(Column::Wanted.eq("running")).and(Column::DeletedAt.is_null());
-    let live = running.and(Column::LiveDeploymentId.is_not_null());
-    let apps = application::Entity::find().select_only().column(Column::Id).filter(live.clone()).order_by_asc(Column::Id);
-    let apps: Vec<crate::id::AppId> = apps.into_tuple().all(tx).await.because("listing what runs")?;
-    let stop = application::Entity::update_many()
-        .col_expr(Column::Wanted, Expr::value("stopped"))
-        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-        .col_expr(Column::UpdatedAt, Expr::value(ctx.panel.now().millis()))
-        .filter(live);
-    stop.exec(tx).await.because("stopping applications")?;
-    for app in &apps {
-        record_in(tx, ctx, id, "application.stopped", app, json!({ "before": "running", "after": "stopped", "suspended": true })).await?;
-    }
-    Ok(apps)
-}
-
-/// Lets an organization go on. Applications that were stopped stay so until a member starts them.
+/// Lets an organization go on. What was stopped when it was suspended starts again.
 pub async fn resume(ctx: &Ctx, id: &OrgId) -> Result<AdminOrganizationDetail> {
     ctx.operator()?;
     let row = find(&ctx.panel, id).await?;
     if row.suspended_at.is_none() {
         return Err(Error::Conflict("This organization is not suspended.".into()));
     }
-    ctx.panel
+    let started = ctx
+        .panel
         .db
         .tx(async |tx| {
             let change = organization::ActiveModel {
@@ -245,12 +237,16 @@ pub async fn resume(ctx: &Ctx, id: &OrgId) -> Result<AdminOrganizationDetail> {
                 ..Default::default()
             };
             mark(tx, change).await?;
-            let detail = json!({ "before": { "suspended": true, "reason": row.suspended_reason }, "after": { "suspended": false } });
+            let started = ending::start_all_of(tx, ctx, id).await?;
+            let after = json!({ "suspended": false, "started": started.len() });
+            let detail = json!({ "before": { "suspended": true, "reason": row.suspended_reason }, "after": after });
             record_in(tx, ctx, id, "organization.resumed", id, detail.clone()).await?;
-            record_in(tx, ctx, &chain::platform(), "organization.resumed", id, detail).await
+            record_in(tx, ctx, &chain::platform(), "organization.resumed", id, detail).await?;
+            Ok(started)
         })
         .await?;
     ctx.panel.of::<SessionCache>().forget_org(id);
+    wake(&ctx.panel, started);
     get(ctx, id).await
 }
 

@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Fields, Result, Thing},
     fault::Because,
     id::{AppId, DeploymentId},
+    orgs::server::hold::goes_on,
     rights::Action,
     runtime::changes::{ChangeBus, Changed},
     store::{
@@ -156,6 +157,7 @@ async fn enqueue(ctx: &Ctx, app: &Granted<application::Model>, new: New) -> Resu
     panel
         .db
         .tx(async |tx| {
+            goes_on(tx, &app.organization_id).await?;
             supersede(tx, app, now).await?;
             let count = deployment::Entity::find().filter(deployment::Column::ApplicationId.eq(app.id.clone())).count(tx).await;
             let row = deployment::ActiveModel {

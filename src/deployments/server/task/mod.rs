@@ -161,9 +161,9 @@ pub async fn beat(panel: &Panel, id: &DeploymentId) -> Result<Option<bool>> {
     if kept.rows_affected == 1 { cancel_requested(panel, id).await.map(Some) } else { Ok(None) }
 }
 
-/// Whether cancelling was asked for, or the application was deleted.
+/// Whether cancelling was asked for, the application was deleted, or its organization does not go on.
 pub async fn cancel_requested(panel: &Panel, id: &DeploymentId) -> Result<bool> {
-    use crate::store::tables::application;
+    use crate::store::tables::{application, organization};
     let row: Option<(bool, crate::id::AppId)> = deployment::Entity::find_by_id(id.clone())
         .select_only()
         .columns([deployment::Column::CancelRequested, deployment::Column::ApplicationId])
@@ -176,7 +176,9 @@ pub async fn cancel_requested(panel: &Panel, id: &DeploymentId) -> Result<bool> 
         return Ok(true);
     }
     let app = application::Entity::find_by_id(app).one(panel.db.read()).await.because("looking up an application")?;
-    Ok(app.is_none_or(|app| app.deleted_at.is_some()))
+    let Some(app) = app.filter(|app| app.deleted_at.is_none()) else { return Ok(true) };
+    let org = organization::Entity::find_by_id(app.organization_id).one(panel.db.read()).await.because("looking up an organization")?;
+    Ok(org.is_none_or(|org| org.suspended_at.is_some() || org.deleted_at.is_some()))
 }
 
 async fn release_all(panel: &Panel) -> Result<()> {

@@ -23,6 +23,7 @@ use crate::{
     fault::Because,
     git::{self, AddressPolicy, CloneSpec},
     id::{DeploymentId, Id, ReleaseId},
+    orgs::server::hold::goes_on,
     runtime::panel::Panel,
     store::{
         random,
@@ -35,7 +36,7 @@ use futures::StreamExt;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},
-    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
 };
 use std::{path::PathBuf, time::Duration};
 
@@ -370,9 +371,15 @@ async fn switch(drive: &mut Drive) -> Result<Phase, Halt> {
     if drive.app.live_deployment_id.as_ref() != Some(&drive.row.id) {
         is_seen?;
     }
-    let Some(previous) = put_live(drive).await? else {
+    let previous = match put_live(drive).await {
+        Ok(Some(previous)) => previous,
         // Deleted meanwhile: nobody sees it, and the converge loop removes what was made.
-        return Ok(Phase::Draining);
+        Ok(None) => return Ok(Phase::Draining),
+        Err(Error::Suspended) => {
+            let why = "The organization was suspended before visitors saw this release. Deploy again once it goes on.";
+            return Err(Reason::new("suspended", why).into());
+        }
+        Err(why) => return Err(why.into()),
     };
     drive.row.previous_deployment_id = previous;
     drive.app.live_deployment_id = Some(drive.row.id.clone());
@@ -381,7 +388,9 @@ async fn switch(drive: &mut Drive) -> Result<Phase, Halt> {
     Ok(Phase::Draining)
 }
 
-/// Writes that this deployment is live, and which one was before it. Nothing where the application is gone.
+/// Writes that this deployment is live, and which one was before it. Nothing where the application is gone; refuses where the
+/// organization is suspended. The rows are held from the top down, as whoever stops or suspends takes them: of two at once, the later one
+/// sees what the other did.
 async fn put_live(drive: &Drive) -> Result<Option<Option<DeploymentId>>> {
     let (id, app_id, now) = (drive.row.id.clone(), drive.app.id.clone(), drive.panel.now());
     drive
@@ -389,13 +398,19 @@ async fn put_live(drive: &Drive) -> Result<Option<Option<DeploymentId>>> {
         .db
         .tx(async |tx| {
             // Whoever comes late, after another panel took over, must not undo what has followed since.
-            let own = deployment::Entity::find_by_id(id.clone()).one(tx).await.because("looking up a deployment")?;
+            let may_go_live = goes_on(tx, &drive.app.organization_id).await;
+            let own = deployment::Entity::find_by_id(id.clone()).lock_exclusive().one(tx).await.because("looking up a deployment")?;
             let own = own.filter(|own| own.lease_owner.as_ref() == Some(&drive.panel.owner));
             let own = own.ok_or_else(|| Error::Conflict("Another panel goes on with this deployment.".into()))?;
-            let app = application::Entity::find_by_id(app_id.clone()).one(tx).await.because("looking up an application")?;
+            let app = application::Entity::find_by_id(app_id.clone()).lock_exclusive();
+            let app = app.one(tx).await.because("looking up an application")?;
             let Some(app) = app.filter(|app| app.deleted_at.is_none()) else { return Ok(None) };
             if app.live_deployment_id.as_ref() == Some(&id) {
                 return Ok(Some(own.previous_deployment_id));
+            }
+            match may_go_live {
+                Err(Error::NotFound(_)) => return Ok(None),
+                may => may?,
             }
             let change = deployment::ActiveModel {
                 id: Set(id.clone()),

@@ -1,7 +1,7 @@
 //! What people do with organizations: found one, look, change its settings, switch, leave, hand it over, delete it.
 use crate::accounts::server::CLUSTERS;
 use crate::auth::session::SessionCache;
-use crate::orgs::server::{APPLICATIONS, DEPLOYMENTS, ROUTES};
+use crate::orgs::server::ORGANIZATIONS;
 pub mod answers;
 pub mod grants;
 pub mod invitations;
@@ -22,7 +22,7 @@ use crate::{
         },
     },
     rights::{Action, Permissions, Role},
-    runtime::{changes::Changed, panel::Panel},
+    runtime::panel::Panel,
     store::{
         Tx, is_taken,
         tables::{app_grant, application, invitation, membership, organization, session, user},
@@ -32,7 +32,7 @@ use crate::{
         ctx::Ctx,
     },
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 
 /// How many organizations one person may own.
@@ -318,51 +318,36 @@ pub async fn delete(ctx: &Ctx, with_applications: bool, confirm: Option<&str>) -
     ctx.in_person()?;
     ctx.may(Action::Ownership)?;
     confirmed(ctx, confirm)?;
-    let (apps, people) = ctx
+    let people = ctx
         .panel
         .db
         .tx(async |tx| {
             let held = hold(tx, ctx, Action::Ownership).await?;
             let apps = live_apps(tx, &held.org).await?;
-            if !apps.is_empty() && !with_applications {
-                let are = if apps.len() == 1 { "is 1 application".to_string() } else { format!("are {} applications", apps.len()) };
+            if apps > 0 && !with_applications {
+                let are = if apps == 1 { "is 1 application".to_string() } else { format!("are {apps} applications") };
                 return Err(Error::Conflict(format!("There {are} in it. Delete them first, or say that they go with it.")));
             }
-            let people = delete_all(tx, ctx, &held.org, &apps).await?;
-            Ok((apps, people))
+            delete_all(tx, ctx, &held.org, apps).await
         })
         .await?;
     let panel = &ctx.panel;
     panel.of::<SessionCache>().forget_org(&ctx.who.org);
     people.iter().for_each(|person| panel.of::<SessionCache>().forget_user(person));
-    apps.into_iter().for_each(|app| panel.changes.tell(Changed::App(app.id)));
-    panel.wake(APPLICATIONS);
-    panel.wake(ROUTES);
-    panel.wake(DEPLOYMENTS);
+    panel.wake(ORGANIZATIONS);
     Ok(())
 }
 
-async fn live_apps(tx: &Tx, org: &OrgId) -> Result<Vec<application::Model>> {
+async fn live_apps(tx: &Tx, org: &OrgId) -> Result<u64> {
     let live = application::Entity::find()
         .filter(application::Column::OrganizationId.eq(org.clone()))
         .filter(application::Column::DeletedAt.is_null());
-    live.all(tx).await.because("looking up applications")
+    live.count(tx).await.because("counting applications")
 }
 
-/// The writing part of deleting; answers with those who were members.
-async fn delete_all(tx: &Tx, ctx: &Ctx, org: &OrgId, apps: &[application::Model]) -> Result<Vec<UserId>> {
+/// The writing part of deleting; answers with those who were members. The organization's applications go by the mark that is left.
+async fn delete_all(tx: &Tx, ctx: &Ctx, org: &OrgId, apps: u64) -> Result<Vec<UserId>> {
     let now = ctx.panel.now();
-    for app in apps {
-        record(tx, ctx, "application.deleted", &app.id, json!({ "name": app.name, "with_organization": true })).await?;
-    }
-    let mine = application::Column::OrganizationId.eq(org.clone()).and(application::Column::DeletedAt.is_null());
-    let end = application::Entity::update_many()
-        .col_expr(application::Column::Wanted, Expr::value("deleted"))
-        .col_expr(application::Column::DeletedAt, Expr::value(now))
-        .col_expr(application::Column::UpdatedAt, Expr::value(now))
-        .col_expr(application::Column::Version, Expr::col(application::Column::Version).add(1))
-        .filter(mine);
-    end.exec(tx).await.because("deleting applications")?;
     let revoke = invitation::Entity::update_many()
         .col_expr(invitation::Column::Status, Expr::value("revoked"))
         .col_expr(invitation::Column::EndedAt, Expr::value(now))
@@ -371,7 +356,7 @@ async fn delete_all(tx: &Tx, ctx: &Ctx, org: &OrgId, apps: &[application::Model]
     revoke.exec(tx).await.because("revoking invitations")?;
     let members = membership::Entity::find().filter(membership::Column::OrganizationId.eq(org.clone()));
     let people: Vec<UserId> = members.all(tx).await.because("looking up members")?.into_iter().map(|row| row.user_id).collect();
-    let detail = json!({ "name": ctx.who.org_name, "applications": apps.len(), "members": people.len() });
+    let detail = json!({ "name": ctx.who.org_name, "applications": apps, "members": people.len() });
     record(tx, ctx, "organization.deleted", org, detail).await?;
     let grants = app_grant::Entity::delete_many().filter(app_grant::Column::OrganizationId.eq(org.clone()));
     grants.exec(tx).await.because("removing grants")?;
