@@ -19,9 +19,11 @@ pub trait Because<T> {
     fn because(self, doing: &'static str) -> Result<T>;
 }
 
-impl<T, E: Display> Because<T> for Result<T, E> {
+// What the standard library takes as the cause of an error: every `std::error::Error`, and plain text. Our own `Error` is neither: what it
+// says is meant for the caller, and must reach her.
+impl<T, E: Into<Box<dyn std::error::Error>>> Because<T> for Result<T, E> {
     fn because(self, doing: &'static str) -> Result<T> {
-        self.map_err(|cause| internal(doing, cause))
+        self.map_err(|cause| internal(doing, cause.into()))
     }
 }
 
@@ -35,4 +37,14 @@ pub fn internal(doing: &str, cause: impl Display) -> Error {
         listener(&reference, doing, &cause);
     }
     Error::Internal(reference)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Because, Error};
+
+    // A refusal that became a fault would tell a customer that we are broken, in place of what she can do.
+    static_assertions::assert_not_impl_any!(Result<(), Error>: Because<()>);
+    static_assertions::assert_impl_all!(Result<(), &'static str>: Because<()>);
+    static_assertions::assert_impl_all!(Result<(), std::io::Error>: Because<()>);
 }

@@ -10,7 +10,6 @@ use skypanel::{
         access_tokens,
         session::{self, NewSession, Via},
     },
-    fault::Because,
     rights::Role,
 };
 use std::time::Duration;
@@ -181,7 +180,7 @@ async fn nobody_else_touches_a_persons_factors_not_even_in_her_name() {
         impersonator: Some((&operator.user, "a ticket")),
         life: None,
     };
-    let opened = t.panel.db.tx(async |tx| session::open(tx, &t.panel, new).await.because("impersonating")).await.unwrap();
+    let opened = t.panel.db.tx(async |tx| session::open(tx, &t.panel, new).await).await.unwrap();
     let token = access_tokens::sign(&t.panel, &opened.id, &ada.user, Duration::from_secs(3600)).await.unwrap();
     let other = t.stranger().with("authorization", &format!("Bearer {token}"));
     for (method, route) in [("POST", "setup"), ("POST", "enable"), ("POST", "disable"), ("GET", "backup-codes"), ("POST", "backup-codes")] {

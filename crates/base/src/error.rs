@@ -110,51 +110,39 @@ impl Thing {
     }
 }
 
-/// Why something was not done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+/// Why something was not done. It is an answer for people and no cause: `std::error::Error` is not implemented for it, so that it can't be
+/// taken for a fault of our own by mistake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Error {
     /// No credential, or one that is wrong, expired or revoked.
-    #[error("{0}")]
     SignedOut(String),
     /// The password is right, and the account has a second factor that was not given yet.
-    #[error("This account has a second factor. Give a code from the authenticator app, or a recovery code.")]
     SecondFactor,
     /// It does not exist, or belongs to somebody else: the two look alike on purpose.
-    #[error("There is no such {}.", .0.word())]
     NotFound(Thing),
     /// The caller may see the thing, but lacks this permission.
-    #[error("{}", forbidden(permission))]
     Forbidden {
         /// The permission that is missing.
         permission: String,
     },
     /// The organization demands a second factor of its members, and the caller has none yet.
-    #[error("This organization asks its members for a second factor. Set one up under Account, Security, then go on.")]
     TwoFactorRequired,
     /// The organization demands a sign-in by this provider, and the caller signed in otherwise.
-    #[error("This organization asks its members to sign in with “{0}”. Sign in with it, then go on.")]
     ProviderRequired(String),
     /// The operator asks for a proven address, and the caller's is not.
-    #[error("Confirm your e-mail address first: follow the link that was sent to it, or have it sent again under Account.")]
     Unverified,
     /// The operator stopped the organization.
-    #[error("This organization is suspended: it can be seen, but nothing in it can be changed. Ask the operator of the platform.")]
     Suspended,
     /// The request did not come from one of our own pages, or from one that is too old.
-    #[error("This page is too old, or the request did not come from it. Load the page again and repeat what you did.")]
     Forged,
     /// The address is right, the method is not.
-    #[error("This address does not take this method.")]
     MethodNotAllowed,
     /// Input that cannot be taken; every field that is wrong, at once.
-    #[error("{}", sentences(.0))]
     Invalid(Vec<FieldError>),
     /// The request is sound, but not in the state that things are in.
-    #[error("{0}")]
     Conflict(String),
     /// The plan does not allow so much.
-    #[error("Your plan allows {limit} {what}; {used} are in use.")]
     QuotaExceeded {
         /// What is counted, in the plural.
         what: String,
@@ -164,29 +152,61 @@ pub enum Error {
         used: u64,
     },
     /// More than the boundary takes.
-    #[error("{0}")]
     TooLarge(String),
     /// Too many attempts.
-    #[error("Too many attempts. Try again in {retry_after} s.")]
     RateLimited {
         /// Seconds until the next attempt is taken.
         retry_after: u64,
     },
     /// Too many failed sign-ins to one account, from devices that it does not know.
-    #[error(
-        "There were too many failed sign-ins to this account from devices that it does not know. Try again in {retry_after} s, use a \
-         browser in which you signed in before, or reset the password by e-mail."
-    )]
     UnknownDevice {
         /// Seconds until the next attempt is taken.
         retry_after: u64,
     },
     /// Something that this needs (the swarm, a repository's host) does not answer now.
-    #[error("{0}")]
     Unavailable(String),
     /// Our fault. The reference leads to the cause in the log.
-    #[error("Something went wrong on our side. Nothing was lost; the reference is {0}.")]
     Internal(String),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Error::SignedOut(said) | Error::Conflict(said) | Error::TooLarge(said) | Error::Unavailable(said) => f.write_str(said),
+            Error::SecondFactor => {
+                f.write_str("This account has a second factor. Give a code from the authenticator app, or a recovery code.")
+            }
+            Error::NotFound(thing) => write!(f, "There is no such {}.", thing.word()),
+            Error::Forbidden { permission } => f.write_str(&forbidden(permission)),
+            Error::TwoFactorRequired => {
+                f.write_str("This organization asks its members for a second factor. Set one up under Account, Security, then go on.")
+            }
+            Error::ProviderRequired(name) => {
+                write!(f, "This organization asks its members to sign in with “{name}”. Sign in with it, then go on.")
+            }
+            Error::Unverified => {
+                f.write_str("Confirm your e-mail address first: follow the link that was sent to it, or have it sent again under Account.")
+            }
+            Error::Suspended => f.write_str(
+                "This organization is suspended: it can be seen, but nothing in it can be changed. Ask the operator of the platform.",
+            ),
+            Error::Forged => {
+                f.write_str("This page is too old, or the request did not come from it. Load the page again and repeat what you did.")
+            }
+            Error::MethodNotAllowed => f.write_str("This address does not take this method."),
+            Error::Invalid(fields) => f.write_str(&sentences(fields)),
+            Error::QuotaExceeded { what, limit, used } => write!(f, "Your plan allows {limit} {what}; {used} are in use."),
+            Error::RateLimited { retry_after } => write!(f, "Too many attempts. Try again in {retry_after} s."),
+            Error::UnknownDevice { retry_after } => write!(
+                f,
+                "There were too many failed sign-ins to this account from devices that it does not know. Try again in {retry_after} s, use \
+                 a browser in which you signed in before, or reset the password by e-mail."
+            ),
+            Error::Internal(reference) => {
+                write!(f, "Something went wrong on our side. Nothing was lost; the reference is {reference}.")
+            }
+        }
+    }
 }
 
 fn forbidden(permission: &str) -> String {

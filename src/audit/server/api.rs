@@ -22,6 +22,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -87,7 +88,8 @@ async fn export_activity(ctx: Ctx, Path(id): Path<String>, QueryParams(query): Q
         ExportFormat::Jsonl => "application/x-ndjson",
     };
     let name = format!("attachment; filename=\"{}\"", file_name(&org, format));
-    let pieces = export::pieces(ctx.panel.clone(), org, filter, format);
+    // The answer has begun: what goes wrong now can only break it off.
+    let pieces = export::pieces(ctx.panel.clone(), org, filter, format).map_err(|why| std::io::Error::other(why.to_string()));
     Ok(([(header::CONTENT_TYPE, kind.to_string()), (header::CONTENT_DISPOSITION, name)], Body::from_stream(pieces)).into_response())
 }
 

@@ -13,7 +13,7 @@ pub const DAY: i64 = 86_400_000;
 
 /// A message.
 pub fn message(row: mail::Model) -> Result<Message> {
-    let status = MailStatus::parse(&row.status).because("reading a message's status")?;
+    let status = MailStatus::parse(&row.status).map_err(|why| why.to_string()).because("reading a message's status")?;
     Ok(Message {
         id: row.id,
         organization_id: row.organization_id,
