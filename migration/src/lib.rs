@@ -20,6 +20,7 @@ mod m0015_edges;
 mod m0016_routing;
 mod m0017_canary;
 mod m0018_suspension;
+mod m0019_stream_leases;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_routing::Step),
             Box::new(m0017_canary::Step),
             Box::new(m0018_suspension::Step),
+            Box::new(m0019_stream_leases::Step),
         ]
     }
 }

@@ -15,6 +15,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use tokio::sync::Semaphore;
 
 async fn deeds(t: &TestPanel, org: &OrgId, from: usize, count: usize) {
     let origin = Origin { address: "203.0.113.9".into(), agent: "=cmd|' /C calc'!A0".into(), request_id: "req_1".into() };
@@ -128,19 +129,48 @@ async fn the_trail_is_taken_along_whole_and_no_cell_is_a_formula() {
 type Got = Arc<Mutex<Vec<(HeaderMap, Vec<u8>)>>>;
 
 /// A place that trails are sent to: what it got, and how it answers next.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Receiver {
     got: Got,
     answers: Arc<Mutex<Vec<u16>>>,
+    /// How many requests may still be answered.
+    go_on: Arc<Semaphore>,
+}
+
+impl Default for Receiver {
+    fn default() -> Self {
+        Receiver { got: Got::default(), answers: Default::default(), go_on: Arc::new(Semaphore::new(10_000)) }
+    }
 }
 
 impl Receiver {
+    /// One that answers nothing until it may, and its address.
+    async fn holding() -> (Self, String) {
+        let it = Receiver { go_on: Arc::new(Semaphore::new(0)), ..Receiver::default() };
+        let place = it.start().await;
+        (it, place)
+    }
+
+    /// Waits until so many batches came.
+    async fn gets(&self, batches: usize) {
+        let came = async {
+            while self.got.lock().unwrap().len() < batches {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), came).await.expect("it comes");
+    }
+
     async fn start(&self) -> String {
         let it = self.clone();
         let answer = move |headers: HeaderMap, body: Bytes| {
             it.got.lock().unwrap().push((headers, body.to_vec()));
             let status = it.answers.lock().unwrap().pop().unwrap_or(204);
-            std::future::ready(axum::http::StatusCode::from_u16(status).unwrap())
+            let go_on = it.go_on.clone();
+            async move {
+                go_on.acquire().await.unwrap().forget();
+                axum::http::StatusCode::from_u16(status).unwrap()
+            }
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -231,6 +261,29 @@ async fn a_stream_that_fails_for_three_days_is_switched_off_and_goes_on_where_it
     assert_eq!(all, (1..=all.len() as i64).collect::<Vec<i64>>());
     let events = again.get(&url(&ada, "activity?event=audit_stream.disabled")).await;
     assert_eq!(events.data().as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_panel_whose_clock_runs_ahead_sends_nothing_that_another_is_sending() {
+    let t = TestPanel::start().await;
+    let ada = t.member("acme", Role::Owner).await;
+    let (receiver, place) = Receiver::holding().await;
+    stream_to(&ada, &place).await;
+    let slow = {
+        let panel = t.panel.clone();
+        tokio::spawn(async move { task::pass(&panel).await })
+    };
+    receiver.gets(1).await;
+    let other = t.another().await;
+    t.clock.advance(Duration::from_secs(3_600));
+    assert_eq!(task::pass(&other.panel).await.unwrap(), None, "it is being sent");
+    receiver.go_on.add_permits(1);
+    assert!(slow.await.unwrap().unwrap().is_some());
+    receiver.gets(1).await;
+    assert_eq!(receiver.batches().len(), 1, "each line came once");
+    deeds(&t, &ada.org, 0, 1).await;
+    receiver.go_on.add_permits(1);
+    assert!(task::pass(&other.panel).await.unwrap().is_some(), "the lease was given back");
 }
 
 #[tokio::test]

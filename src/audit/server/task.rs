@@ -17,9 +17,13 @@ use crate::{
         loops::{Loop, Outcome},
         panel::Panel,
     },
-    store::tables::{
-        audit_head,
-        audit_stream::{self, Column},
+    store::{
+        backoff::{Backoff, failures},
+        lease::{Lease, is_free, is_mine, release},
+        tables::{
+            audit_head,
+            audit_stream::{self, Column},
+        },
     },
     units::Timestamp,
     web::ctx::Origin,
@@ -27,7 +31,7 @@ use crate::{
 use futures::{FutureExt, StreamExt};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 use serde_json::json;
@@ -40,9 +44,8 @@ const DUE: u64 = 100;
 const AT_ONCE: usize = 8;
 /// How long nobody else takes a stream that somebody sends.
 const LEASE: Duration = Duration::from_secs(60);
-/// The first wait after a failure; it doubles up to the longest.
-const FIRST_WAIT: Duration = Duration::from_secs(5);
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+/// How soon a stream that failed is tried again.
+const AGAIN: Backoff = Backoff { first: Duration::from_secs(5), longest: Duration::from_secs(3_600) };
 /// How long a stream may fail before it is switched off.
 const GIVE_UP: Duration = Duration::from_secs(3 * 86_400);
 
@@ -58,6 +61,7 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
         .join(sea_orm::JoinType::InnerJoin, to_head())
         .filter(Column::IsEnabled.eq(true))
         .filter(Column::NextTryAt.lte(panel.now()))
+        .filter(is_free::<audit_stream::Entity>(panel.db.now().await?))
         .filter(Expr::col((audit_head::Entity, audit_head::Column::Seq)).gt(Expr::col((audit_stream::Entity, Column::SentSeq))))
         .order_by_asc(Column::NextTryAt)
         .limit(DUE);
@@ -86,6 +90,7 @@ fn to_head() -> sea_orm::RelationDef {
 async fn one(panel: &Arc<Panel>, id: &crate::id::StreamId) -> Result<u64> {
     let Some(row) = claim(panel, id).await? else { return Ok(0) };
     if !server::is_on(panel, &row.organization_id, Flag::AuditStreams).await? {
+        // The lease stays: nobody looks at it again before it has run out.
         return Ok(0);
     }
     let lines = read::after(&panel.db, &row.organization_id, &Filter::default(), row.sent_seq, BATCH).await?;
@@ -98,21 +103,12 @@ async fn one(panel: &Arc<Panel>, id: &crate::id::StreamId) -> Result<u64> {
 
 /// Takes a stream, so that no other panel sends it meanwhile.
 async fn claim(panel: &Panel, id: &crate::id::StreamId) -> Result<Option<audit_stream::Model>> {
-    let now = panel.now();
-    panel
-        .db
-        .tx(async |tx| {
-            let take = audit_stream::Entity::update_many()
-                .col_expr(Column::NextTryAt, Expr::value((now + LEASE).millis()))
-                .filter(Column::Id.eq(id.clone()))
-                .filter(Column::IsEnabled.eq(true))
-                .filter(Column::NextTryAt.lte(now));
-            if take.exec(tx).await.because("taking a stream")?.rows_affected == 0 {
-                return Ok(None);
-            }
-            audit_stream::Entity::find_by_id(id.clone()).one(tx).await.because("reading a stream")
-        })
-        .await
+    let due = Condition::all().add(Column::Id.eq(id.clone())).add(Column::IsEnabled.eq(true)).add(Column::NextTryAt.lte(panel.now()));
+    let lease = Lease { db: &panel.db, owner: &panel.owner, lasts: LEASE };
+    if !lease.claim::<audit_stream::Entity>(due, |claim| claim).await? {
+        return Ok(None);
+    }
+    audit_stream::Entity::find_by_id(id.clone()).one(panel.db.read()).await.because("reading a stream")
 }
 
 async fn arrived(panel: &Panel, row: &audit_stream::Model, last: i64) -> Result<()> {
@@ -137,7 +133,7 @@ async fn failed(panel: &Panel, row: &audit_stream::Model, why: String) -> Result
         attempts: Set(attempts),
         failing_since: Set(Some(since)),
         last_error: Set(Some(why.clone())),
-        next_try_at: Set(now + wait(attempts)),
+        next_try_at: Set(now + AGAIN.after(failures(attempts))),
         ..Default::default()
     };
     if over {
@@ -148,17 +144,13 @@ async fn failed(panel: &Panel, row: &audit_stream::Model, why: String) -> Result
     write(panel, row, change, over.then_some(event)).await
 }
 
-/// How long to wait after so many failures.
-fn wait(attempts: i64) -> Duration {
-    let doublings = u32::try_from(attempts - 1).unwrap_or_default().clamp(0, 16);
-    FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT)
-}
-
 /// Writes what became of a batch, unless the stream was changed meanwhile: then only what arrived counts.
 async fn write(panel: &Panel, row: &audit_stream::Model, change: audit_stream::ActiveModel, event: Option<Event<'_>>) -> Result<()> {
     panel
         .db
         .tx(async |tx| {
+            let back = release::<audit_stream::Entity>(audit_stream::Entity::update_many()).filter(Column::Id.eq(row.id.clone()));
+            back.filter(is_mine::<audit_stream::Entity>(&panel.owner)).exec(tx).await.because("giving a lease back")?;
             let same = audit_stream::Entity::update_many().set(change.clone()).filter(Column::Id.eq(row.id.clone()));
             let same = same.filter(Column::Version.eq(row.version)).exec(tx).await.because("noting what became of a batch")?;
             if same.rows_affected == 0 {
@@ -185,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_fails_is_tried_later_and_later() {
-        let waits: Vec<u64> = (1..=12).map(|attempt| wait(attempt).as_secs()).collect();
+        let waits: Vec<u64> = (1..=12).map(|attempt| AGAIN.after(attempt).as_secs()).collect();
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600]);
     }
 }

@@ -1,5 +1,5 @@
 //! When a certificate is renewed, when a failed attempt is repeated, and when the authority may be asked at all. Pure.
-use crate::units::Timestamp;
+use crate::{store::backoff::Backoff, units::Timestamp};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -40,8 +40,7 @@ pub fn renew_at(from: Timestamp, to: Timestamp) -> Timestamp {
 
 /// How long to wait after so many failures in a row: 5 min, 10 min, 20 min … up to 12 h.
 pub fn backoff(failures: u32) -> Duration {
-    let doubled = MINUTE * 5 * 2u32.saturating_pow(failures.saturating_sub(1).min(16));
-    doubled.min(HOUR * 12)
+    Backoff { first: Duration::from_secs(300), longest: HOUR * 12 }.after(failures)
 }
 
 /// How long after it was made a claim that is not proven is looked at again: often at first, after a month no more.

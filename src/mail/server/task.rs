@@ -22,13 +22,15 @@ use crate::{
     },
     store::{
         Tx,
+        backoff::{Backoff, failures},
+        lease::{Lease, is_mine, release},
         tables::{mail, mail_suppression},
     },
 };
 use futures::FutureExt;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 use std::{
@@ -44,9 +46,9 @@ const LEASE: Duration = Duration::from_secs(60);
 /// How often it beats.
 const BEAT: Duration = Duration::from_secs(15);
 /// The first and the longest wait where the server did not answer; it doubles with each try.
-const AWAY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+const AWAY: Backoff = Backoff { first: Duration::from_secs(10), longest: Duration::from_secs(300) };
 /// The same where it answered “later”.
-const LATER: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3_600));
+const LATER: Backoff = Backoff { first: Duration::from_secs(60), longest: Duration::from_secs(3_600) };
 /// Messages that one pass sends at most.
 const BATCH: u64 = 1_000;
 /// Old messages that one pass removes at most.
@@ -109,16 +111,16 @@ async fn claim(panel: &Panel) -> Result<Option<mail::Model>> {
         .order_by_asc(mail::Column::Id)
         .limit(16);
     for row in due.all(panel.db.read()).await.because("looking for mail to send")? {
-        let until = panel.db.now().await? + LEASE;
-        let take = mail::Entity::update_many()
-            .col_expr(mail::Column::Status, Expr::value(MailStatus::Sending.name()))
-            .col_expr(mail::Column::Attempts, Expr::col(mail::Column::Attempts).add(1i64))
-            .col_expr(mail::Column::LeaseOwner, Expr::value(panel.owner.clone()))
-            .col_expr(mail::Column::LeaseUntil, Expr::value(until.0))
-            .filter(mail::Column::Id.eq(row.id.clone()))
-            .filter(mail::Column::Status.eq(row.status.clone()))
-            .filter(mail::Column::Attempts.eq(row.attempts));
-        if panel.db.tx(async |tx| take.exec(tx).await.because("claiming a message")).await?.rows_affected == 1 {
+        let same = Condition::all()
+            .add(mail::Column::Id.eq(row.id.clone()))
+            .add(mail::Column::Status.eq(row.status.clone()))
+            .add(mail::Column::Attempts.eq(row.attempts));
+        let sending = |claim: UpdateMany<mail::Entity>| {
+            claim
+                .col_expr(mail::Column::Status, Expr::value(MailStatus::Sending.name()))
+                .col_expr(mail::Column::Attempts, Expr::col(mail::Column::Attempts).add(1i64))
+        };
+        if lease(panel).claim(same, sending).await? {
             return Ok(Some(mail::Model { attempts: row.attempts + 1, status: MailStatus::Sending.name().into(), ..row }));
         }
     }
@@ -127,16 +129,18 @@ async fn claim(panel: &Panel) -> Result<Option<mail::Model>> {
 
 /// Keeps the lease; whether it is still ours.
 async fn beat(panel: &Panel, id: &MailId) -> Result<bool> {
-    let until = panel.db.now().await? + LEASE;
-    let keep = mail::Entity::update_many().col_expr(mail::Column::LeaseUntil, Expr::value(until.0)).filter(ours(panel, id));
-    Ok(panel.db.tx(async |tx| keep.exec(tx).await.because("keeping a lease")).await?.rows_affected == 1)
+    lease(panel).renew::<mail::Entity>(ours(panel, id)).await
+}
+
+fn lease(panel: &Panel) -> Lease<'_> {
+    Lease { db: &panel.db, owner: &panel.owner, lasts: LEASE }
 }
 
 fn ours(panel: &Panel, id: &MailId) -> Condition {
     Condition::all()
         .add(mail::Column::Id.eq(id.clone()))
         .add(mail::Column::Status.eq(MailStatus::Sending.name()))
-        .add(mail::Column::LeaseOwner.eq(panel.owner.clone()))
+        .add(is_mine::<mail::Entity>(&panel.owner))
 }
 
 /// What became of a message that was claimed.
@@ -193,12 +197,15 @@ fn fate(row: &mail::Model, why: NotTaken, tally: &Tally) -> Fate<'static> {
     match why {
         NotTaken::Unreachable(said) => {
             tally.away.store(true, Ordering::Relaxed);
-            Fate { wait: wait(row.attempts, AWAY), ..Fate::new(MailStatus::Deferred, format!("The mail server can’t be used: {said}")) }
+            Fate {
+                wait: AWAY.jittered(failures(row.attempts)),
+                ..Fate::new(MailStatus::Deferred, format!("The mail server can’t be used: {said}"))
+            }
         }
-        NotTaken::Later(reply) => Fate { wait: wait(row.attempts, LATER), ..Fate::new(MailStatus::Deferred, reply.words()) },
+        NotTaken::Later(reply) => Fate { wait: LATER.jittered(failures(row.attempts)), ..Fate::new(MailStatus::Deferred, reply.words()) },
         NotTaken::Unknown(said) => {
             let said = format!("The connection broke when the message was handed over, so it may come twice: {said}");
-            Fate { kind: Some("interrupted"), wait: wait(row.attempts, LATER), ..Fate::new(MailStatus::Deferred, said) }
+            Fate { kind: Some("interrupted"), wait: LATER.jittered(failures(row.attempts)), ..Fate::new(MailStatus::Deferred, said) }
         }
         NotTaken::Never(Stage::Recipient, reply) => Fate { dead: is_dead(&reply), ..Fate::new(MailStatus::Bounced, reply.words()) },
         NotTaken::Never(_, reply) => Fate::new(MailStatus::Failed, reply.words()),
@@ -209,12 +216,6 @@ fn fate(row: &mail::Model, why: NotTaken, tally: &Tally) -> Fate<'static> {
 /// Whether a refusal says that the address is dead. A server that gives no status beside its code means the address by 550, 551 and 553.
 fn is_dead(reply: &Reply) -> bool {
     reply.status().map_or(matches!(reply.code, 550 | 551 | 553), is_dead_address)
-}
-
-/// How long to wait before the next try: twice as long each time, give or take a quarter.
-fn wait(attempts: i64, (first, most): (Duration, Duration)) -> Duration {
-    let doubled = first.saturating_mul(1u32 << (attempts.clamp(1, 13) - 1)).min(most);
-    doubled.mul_f64(rand::random_range(0.75..1.25))
 }
 
 /// Writes down what became of a claimed message. It is tried a few times: what the server took must not be forgotten.
@@ -237,13 +238,11 @@ async fn settled(tx: &Tx, panel: &Panel, row: &mail::Model, fate: &Fate<'_>) -> 
     let error = (!sent && !said.is_empty()).then(|| said.clone());
     // A message that was taken is written down as that even where the lease was lost meanwhile.
     let whose = if sent { Condition::all().add(mail::Column::Id.eq(row.id.clone())) } else { ours(panel, &row.id) };
-    let change = mail::Entity::update_many()
+    let change = release::<mail::Entity>(mail::Entity::update_many())
         .col_expr(mail::Column::Status, Expr::value(fate.status.name()))
         .col_expr(mail::Column::NextTryAt, Expr::value((now + fate.wait).0))
         .col_expr(mail::Column::LastError, Expr::value(error))
         .col_expr(mail::Column::SentAt, Expr::value(sent.then_some(now.0)))
-        .col_expr(mail::Column::LeaseOwner, Expr::value(None::<String>))
-        .col_expr(mail::Column::LeaseUntil, Expr::value(None::<i64>))
         .filter(whose);
     if change.exec(tx).await.because("writing down what became of a message")?.rows_affected == 0 {
         return Ok(());
@@ -286,11 +285,9 @@ async fn take_over(panel: &Panel) -> Result<u64> {
 }
 
 async fn put_back(panel: &Panel, row: mail::Model) -> Result<bool> {
-    let back = mail::Entity::update_many()
+    let back = release::<mail::Entity>(mail::Entity::update_many())
         .col_expr(mail::Column::Status, Expr::value(MailStatus::Deferred.name()))
         .col_expr(mail::Column::NextTryAt, Expr::value(panel.now().0))
-        .col_expr(mail::Column::LeaseOwner, Expr::value(None::<String>))
-        .col_expr(mail::Column::LeaseUntil, Expr::value(None::<i64>))
         .filter(mail::Column::Id.eq(row.id.clone()))
         .filter(mail::Column::Status.eq(MailStatus::Sending.name()))
         .filter(mail::Column::LeaseUntil.eq(row.lease_until));
@@ -367,7 +364,7 @@ mod tests {
     #[test]
     fn waits_grow_to_their_bound() {
         for (attempts, seconds) in [(1, 10.0), (2, 20.0), (3, 40.0), (4, 80.0), (9, 300.0), (4_000, 300.0), (0, 10.0)] {
-            let waited = wait(attempts, AWAY).as_secs_f64() / seconds;
+            let waited = AWAY.jittered(failures(attempts)).as_secs_f64() / seconds;
             assert!((0.75..1.25).contains(&waited), "{attempts}: {waited}");
         }
     }

@@ -25,6 +25,10 @@ pub struct Model {
     pub last_error: Option<String>,
     pub last_sent_at: Option<Timestamp>,
     pub next_try_at: Timestamp,
+    /// The panel that sends it now.
+    pub lease_owner: Option<String>,
+    /// Until when, by the database's clock.
+    pub lease_until: Option<Timestamp>,
     pub version: i64,
     pub created_at: Timestamp,
 }
@@ -34,3 +38,8 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl crate::store::lease::Leased for Entity {
+    const OWNER: Column = Column::LeaseOwner;
+    const UNTIL: Column = Column::LeaseUntil;
+}

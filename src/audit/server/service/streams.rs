@@ -123,6 +123,8 @@ pub async fn create(ctx: &Ctx, org: Option<&OrgId>, form: &CreateStream) -> Resu
         last_error: None,
         last_sent_at: None,
         next_try_at: now,
+        lease_owner: None,
+        lease_until: None,
         version: 1,
         created_at: now,
         id,
@@ -180,8 +182,10 @@ pub async fn update(ctx: &Ctx, org: Option<&OrgId>, id: &StreamId, form: &Update
             record(tx, &ctx, "audit_stream.changed", id, detail).await?;
             let mut change: audit_stream::ActiveModel = after.clone().into();
             change = change.reset_all();
-            // What arrives meanwhile stays arrived.
+            // What arrives meanwhile stays arrived, and who sends it now ends that first.
             change.sent_seq = sea_orm::ActiveValue::NotSet;
+            change.lease_owner = sea_orm::ActiveValue::NotSet;
+            change.lease_until = sea_orm::ActiveValue::NotSet;
             match audit_stream::Entity::update(change).exec_without_returning(tx).await {
                 Err(why) if is_taken(&why) => Err(Error::invalid("name", "There is a stream of this name already.")),
                 done => done.because("changing a stream").map(|_| ()),

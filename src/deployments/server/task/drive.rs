@@ -18,11 +18,17 @@ use crate::{
     fault::Because,
     id::DeploymentId,
     runtime::{changes::Changed, panel::Panel},
-    store::tables::{application, cluster, deployment},
+    store::{
+        backoff::Backoff,
+        tables::{application, cluster, deployment},
+    },
     swarm::{Swarm, SwarmError},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use std::{sync::Arc, time::Duration};
+
+/// How soon a step that did not work out is tried again.
+const AGAIN: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(8) };
 
 /// Why a step did not bring the next phase.
 #[derive(Debug)]
@@ -144,7 +150,7 @@ impl Drive {
                         return;
                     }
                     tracing::warn!(deployment.id = %id, %phase, "trying again: {}", told(&trouble));
-                    tokio::time::sleep(Duration::from_millis(250 << u32::min(tries, 5))).await;
+                    tokio::time::sleep(AGAIN.after(tries)).await;
                     // A step that fails fast never comes to its own beat.
                     if matches!(beat(&self.panel, &id).await, Ok(None)) {
                         return;

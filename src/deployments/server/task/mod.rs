@@ -19,7 +19,10 @@ use crate::{
         loops::{Loop, Outcome},
         panel::Panel,
     },
-    store::tables::deployment,
+    store::{
+        lease::{Lease, is_free, is_mine, release},
+        tables::deployment,
+    },
 };
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
@@ -107,11 +110,10 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
 /// Takes the oldest deployment that nobody holds and whose application has none under way.
 async fn claim(panel: &Panel, hands: &WorkerSlots) -> Result<Option<DeploymentId>> {
     let now = panel.db.now().await?;
-    let free = Condition::any().add(deployment::Column::LeaseUntil.is_null()).add(deployment::Column::LeaseUntil.lte(now));
     let rows: Vec<(DeploymentId, crate::id::AppId, String, bool)> = deployment::Entity::find()
         .select_only()
         .columns([deployment::Column::Id, deployment::Column::ApplicationId, deployment::Column::Phase])
-        .column_as(Expr::expr(free), "free")
+        .column_as(Expr::expr(is_free::<deployment::Entity>(now)), "free")
         .filter(deployment::Column::FinishedAt.is_null())
         .order_by_asc(deployment::Column::Id)
         .limit(1_000)
@@ -129,7 +131,7 @@ async fn claim(panel: &Panel, hands: &WorkerSlots) -> Result<Option<DeploymentId
         if !free || waits || !hands.take(&id) {
             continue;
         }
-        if lease(panel, &id).await? {
+        if lease(panel).claim::<deployment::Entity>(unfinished(&id), |claim| claim).await? {
             return Ok(Some(id));
         }
         hands.let_go(&id);
@@ -137,28 +139,19 @@ async fn claim(panel: &Panel, hands: &WorkerSlots) -> Result<Option<DeploymentId
     Ok(None)
 }
 
-async fn lease(panel: &Panel, id: &DeploymentId) -> Result<bool> {
-    let now = panel.db.now().await?;
-    let free = Condition::any().add(deployment::Column::LeaseUntil.is_null()).add(deployment::Column::LeaseUntil.lte(now));
-    let take = deployment::Entity::update_many()
-        .col_expr(deployment::Column::LeaseOwner, Expr::value(panel.owner.clone()))
-        .col_expr(deployment::Column::LeaseUntil, Expr::value((now + LEASE).0))
-        .filter(deployment::Column::Id.eq(id.clone()))
-        .filter(deployment::Column::FinishedAt.is_null())
-        .filter(free);
-    let taken = panel.db.tx(async |tx| take.exec(tx).await.because("claiming a deployment")).await?;
-    Ok(taken.rows_affected == 1)
+fn lease(panel: &Panel) -> Lease<'_> {
+    Lease { db: &panel.db, owner: &panel.owner, lasts: LEASE }
+}
+
+fn unfinished(id: &DeploymentId) -> Condition {
+    Condition::all().add(deployment::Column::Id.eq(id.clone())).add(deployment::Column::FinishedAt.is_null())
 }
 
 /// Keeps the lease; answers whether it is still ours, and whether cancelling was asked for.
 pub async fn beat(panel: &Panel, id: &DeploymentId) -> Result<Option<bool>> {
-    let now = panel.db.now().await?;
-    let keep = deployment::Entity::update_many()
-        .col_expr(deployment::Column::LeaseUntil, Expr::value((now + LEASE).0))
-        .filter(deployment::Column::Id.eq(id.clone()))
-        .filter(deployment::Column::LeaseOwner.eq(panel.owner.clone()));
-    let kept = panel.db.tx(async |tx| keep.exec(tx).await.because("keeping a lease")).await?;
-    if kept.rows_affected == 1 { cancel_requested(panel, id).await.map(Some) } else { Ok(None) }
+    let one = Condition::all().add(deployment::Column::Id.eq(id.clone()));
+    let is_ours = lease(panel).renew::<deployment::Entity>(one).await?;
+    if is_ours { cancel_requested(panel, id).await.map(Some) } else { Ok(None) }
 }
 
 /// Whether cancelling was asked for, the application was deleted, or its organization does not go on.
@@ -182,8 +175,7 @@ pub async fn cancel_requested(panel: &Panel, id: &DeploymentId) -> Result<bool> 
 }
 
 async fn release_all(panel: &Panel) -> Result<()> {
-    let ours = deployment::Column::LeaseOwner.eq(panel.owner.clone());
-    give_back(panel, ours).await
+    give_back(panel, is_mine::<deployment::Entity>(&panel.owner)).await
 }
 
 /// Gives back every lease: for the start of the only panel there can be, the one on an embedded database.
@@ -192,9 +184,7 @@ pub async fn take_over_all(panel: &Panel) -> Result<()> {
 }
 
 async fn give_back(panel: &Panel, which: sea_orm::sea_query::SimpleExpr) -> Result<()> {
-    let free = deployment::Entity::update_many()
-        .col_expr(deployment::Column::LeaseUntil, Expr::value(None::<i64>))
-        .filter(which)
-        .filter(deployment::Column::FinishedAt.is_null());
+    let free =
+        release::<deployment::Entity>(deployment::Entity::update_many()).filter(which).filter(deployment::Column::FinishedAt.is_null());
     panel.db.tx(async |tx| free.exec(tx).await.because("giving leases back")).await.map(|_| ())
 }

@@ -21,13 +21,14 @@ use crate::{
     fault::Because,
     runtime::panel::Panel,
     store::{
+        lease::{Lease, is_free, is_mine},
         random,
         tables::{acme_attempt, application, certificate, domain},
     },
     units::Timestamp,
 };
 use instant_acme::{AuthorizationStatus, Identifier, NewOrder, Order, OrderStatus, RetryPolicy};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use std::time::Duration;
 
@@ -45,23 +46,17 @@ const LOOKS: usize = 15;
 /// Takes certificates that are due and that nobody holds.
 pub async fn claim(panel: &Panel, most: u64) -> Result<Vec<certificate::Model>> {
     let now = panel.db.now().await?;
-    let free = Condition::any().add(certificate::Column::LeaseUntil.is_null()).add(certificate::Column::LeaseUntil.lte(now));
     let due = certificate::Entity::find()
         .filter(certificate::Column::NextTryAt.lte(panel.now()))
         .filter(certificate::Column::Source.eq(CertificateSource::Acme.name()))
-        .filter(free.clone())
+        .filter(is_free::<certificate::Entity>(now))
         .order_by_asc(certificate::Column::NextTryAt)
         .limit(most);
     let mut taken = Vec::new();
     for row in due.all(panel.db.read()).await.because("looking for certificates to order")? {
-        let take = certificate::Entity::update_many()
-            .col_expr(certificate::Column::LeaseOwner, Expr::value(panel.owner.clone()))
-            .col_expr(certificate::Column::LeaseUntil, Expr::value((now + LEASE).0))
-            .filter(certificate::Column::Id.eq(row.id.clone()))
-            .filter(certificate::Column::NextTryAt.eq(row.next_try_at))
-            .filter(free.clone());
-        let done = panel.db.tx(async |tx| take.exec(tx).await.because("claiming a certificate")).await?;
-        if done.rows_affected == 1 {
+        let same = Condition::all().add(certificate::Column::Id.eq(row.id.clone())).add(certificate::Column::NextTryAt.eq(row.next_try_at));
+        let lease = Lease { db: &panel.db, owner: &panel.owner, lasts: LEASE };
+        if lease.claim::<certificate::Entity>(same, |claim| claim).await? {
             taken.push(row);
         }
     }
@@ -117,7 +112,7 @@ impl Walk<'_> {
         let ours = certificate::Entity::update_many()
             .set(change)
             .filter(certificate::Column::Id.eq(self.row.id.clone()))
-            .filter(certificate::Column::LeaseOwner.eq(self.panel.owner.clone()));
+            .filter(is_mine::<certificate::Entity>(&self.panel.owner));
         let done = self.panel.db.tx(async |tx| ours.exec(tx).await.because("writing a certificate")).await?;
         // The domain was removed, or its owner uploaded a certificate meanwhile.
         if done.rows_affected == 1 { Ok(()) } else { Err(Error::Conflict("The certificate is not wanted any more.".into())) }
