@@ -15,7 +15,7 @@ use skypanel::{
     },
     edges::server::{service, task as edges},
     runtime::panel::Panel,
-    traffic::server::service,
+    traffic::server::service as traffic,
 };
 use std::{
     collections::HashMap,
@@ -419,9 +419,9 @@ async fn a_report_that_comes_twice_is_counted_once_and_one_that_is_too_large_not
     assert_ne!(one, two);
     assert_eq!(shown(&operator, &id).await["software"], "0.1.0");
     // Five reports of three requests each.
-    service::flush(&t.panel).await.unwrap();
+    traffic::flush(&t.panel).await.unwrap();
     let day = t.panel.now() - Duration::from_secs(86_000);
-    let total = async || service::totals(t.panel.db.read(), &app.id, "", day).await.unwrap().requests;
+    let total = async || traffic::totals(t.panel.db.read(), &app.id, "", day).await.unwrap().requests;
     assert_eq!(total().await, 15);
     // What can't be taken.
     let refused = async |body: Value| {
@@ -485,10 +485,10 @@ async fn what_two_edges_measured_arrives_exactly_once_although_the_panel_was_awa
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    service::flush(&t.panel).await.unwrap();
-    service::flush(&another.panel).await.unwrap();
+    traffic::flush(&t.panel).await.unwrap();
+    traffic::flush(&another.panel).await.unwrap();
     let day = t.panel.now() - Duration::from_secs(86_000);
-    let total = service::totals(another.panel.db.read(), &app.id, release.to_string().as_str(), day).await.unwrap();
+    let total = traffic::totals(another.panel.db.read(), &app.id, release.to_string().as_str(), day).await.unwrap();
     assert_eq!((total.requests, total.classes[1]), (served, served), "{}", all[0].said());
 }
 
