@@ -1,7 +1,8 @@
 //! The rules of the layout, held by reading `src/`. This list is the authoritative one; `docs/architecture.md` tells the why.
 //!
-//! 1. *Grounds* (the crates of `crates/`, and `kit`, `fault`, `feature`, `store`, `runtime`, `auth`, `web`, `outbox`) import no feature. *Roofs*
-//!    (`site`, `features`, `router`, `serve`, `main`) import anything, and nothing imports them.
+//! 1. *Grounds* (the crates of `crates/`, and `kit`, `fault`, `feature`, `store`, `runtime`, `auth`, `web`, `outbox`) import no feature; only
+//!    the tables of `store` name the models whose words stand in their columns. *Roofs* (`site`, `features`, `router`, `serve`, `main`)
+//!    import anything, and nothing imports them.
 //! 2. A `model` imports `error`, `id`, `units`, `rights`, the models of `git`, and models. It compiles for wasm.
 //! 3. A `ui` never says `server`.
 //! 4. `fns` and `api` are doors: they name neither the database nor Docker.
@@ -206,7 +207,8 @@ fn grounds_import_no_feature_and_nothing_imports_a_roof() {
     for file in files() {
         for path in file.imports() {
             let (home, to) = (file.home(), first(&path));
-            if GROUNDS.contains(&home) && FEATURES.contains(&to) || !ROOFS.contains(&home) && ROOFS.contains(&to) {
+            let is_word = file.place.starts_with("store/") && path.split("::").nth(1) == Some("model");
+            if GROUNDS.contains(&home) && FEATURES.contains(&to) && !is_word || !ROOFS.contains(&home) && ROOFS.contains(&to) {
                 broken.push(format!("{} imports {path}", file.place));
             }
         }

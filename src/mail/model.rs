@@ -5,7 +5,7 @@ use crate::{
     units::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// How a message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -89,6 +89,13 @@ impl MailStatus {
     /// Whether it was not delivered, so that sending it again makes sense.
     pub fn can_retry(self) -> bool {
         matches!(self, MailStatus::Deferred | MailStatus::Bounced | MailStatus::Failed | MailStatus::Suppressed | MailStatus::Cancelled)
+    }
+}
+
+impl FromStr for MailStatus {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        MailStatus::parse(text)
     }
 }
 

@@ -9,7 +9,10 @@ use crate::{
     runtime::{panel::Panel, wakes::Wake},
     store::{
         Tx, random,
-        tables::{mail, mail_event, mail_suppression},
+        tables::{
+            mail::{self, MailStatus},
+            mail_event, mail_suppression,
+        },
     },
     units::Timestamp,
 };
@@ -35,14 +38,14 @@ pub async fn queue(tx: &Tx, panel: &Panel, mail: Mail) -> Result<MailId> {
     let content = serde_json::to_string(&mail.template).because("writing a message")?;
     let latest = now + panel.config.mail.most();
     let expires_at = mail.template.expires_at().map_or(latest, |at| at.min(latest));
-    let status = if suppressed(tx, &mail.to).await? { "suppressed" } else { "queued" };
+    let status = if suppressed(tx, &mail.to).await? { MailStatus::Suppressed } else { MailStatus::Queued };
     let row = mail::ActiveModel {
         id: Set(id.clone()),
         organization_id: Set(mail.org),
         recipient: Set(mail.to.to_lowercase()),
         template: Set(mail.template.name().into()),
         content: Set(panel.secrets.seal(id.as_str(), &content)?),
-        status: Set(status.into()),
+        status: Set(status),
         attempts: Set(0),
         next_try_at: Set(now),
         expires_at: Set(expires_at),
@@ -50,7 +53,7 @@ pub async fn queue(tx: &Tx, panel: &Panel, mail: Mail) -> Result<MailId> {
         ..Default::default()
     };
     mail::Entity::insert(row).exec_without_returning(tx).await.because("queueing a message")?;
-    note(tx, &id, Note { kind: status, at: now, ..Note::default() }).await?;
+    note(tx, &id, Note { kind: status.name(), at: now, ..Note::default() }).await?;
     panel.wake(MAIL);
     Ok(id)
 }

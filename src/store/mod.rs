@@ -1,6 +1,7 @@
 //! The database: embedded SQLite (one file, WAL) or PostgreSQL, one schema for both. A write transaction on SQLite begins
 //! IMMEDIATE, so that two of them queue up instead of failing at their end.
 pub mod backoff;
+pub mod columns;
 pub mod lease;
 pub mod random;
 pub mod secrets;

@@ -9,6 +9,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Quer
 use serde_json::json;
 use skypanel::auth::session::SessionCache;
 use skypanel::{
+    apps::model::Wanted,
     audit::server::chain,
     auth::session::COOKIE,
     deployments::model::Phase,
@@ -112,12 +113,12 @@ async fn resume(operator: &Person, app: &App) {
 async fn ends_with_the_suspension(shop: &Shop, id: &DeploymentId) {
     let (t, operator) = (&shop.t, shop.t.operator().await);
     suspend(&operator, &shop.app, true).await;
-    if t.row(id).await.phase == "queued" {
+    if t.row(id).await.phase == Phase::Queued {
         t.settle().await;
     }
     t.ends(id).await;
     t.settle().await;
-    assert_eq!(t.row(id).await.phase, "cancelled");
+    assert_eq!(t.row(id).await.phase, Phase::Cancelled);
     assert_eq!((t.replicas(&shop.app), t.app_row(&shop.app).await.live_deployment_id), (0, Some(shop.first.clone())));
     resume(&operator, &shop.app).await;
     t.settle().await;
@@ -180,10 +181,10 @@ async fn a_first_deployment_does_not_go_live_in_a_suspended_organization() {
     walk.await.unwrap().unwrap();
     t.settle().await;
     let row = t.app_row(&app).await;
-    assert_eq!((t.replicas(&app), row.live_deployment_id, row.wanted.as_str()), (0, None, "stopped"));
+    assert_eq!((t.replicas(&app), row.live_deployment_id, row.wanted), (0, None, Wanted::Stopped));
     resume(&operator, &app).await;
     t.settle().await;
-    assert_eq!((t.replicas(&app), t.app_row(&app).await.wanted.as_str()), (0, "running"));
+    assert_eq!((t.replicas(&app), t.app_row(&app).await.wanted), (0, Wanted::Running));
     t.deploy_well(&app).await;
     assert_eq!(t.replicas(&app), 1);
 }
@@ -194,7 +195,7 @@ async fn what_runs_goes_on_and_what_is_being_deployed_ends_where_the_operator_le
     let id = shop.t.ask_to_deploy(&shop.app).await;
     suspend(&shop.t.operator().await, &shop.app, false).await;
     shop.t.settle().await;
-    assert_eq!(shop.t.row(&id).await.phase, "cancelled");
+    assert_eq!(shop.t.row(&id).await.phase, Phase::Cancelled);
     shop.t.is_live_alone(&shop.app, &shop.first).await;
 }
 
@@ -210,7 +211,7 @@ async fn a_deployment_that_was_asked_for_in_the_moment_of_the_suspension_is_canc
     let id = shop.t.ask_to_deploy(&shop.app).await;
     mark_suspended(&shop.t, &shop.app).await;
     shop.t.settle().await;
-    assert_eq!(shop.t.row(&id).await.phase, "cancelled");
+    assert_eq!(shop.t.row(&id).await.phase, Phase::Cancelled);
     shop.t.is_live_alone(&shop.app, &shop.first).await;
 }
 
@@ -227,7 +228,7 @@ async fn a_switch_in_the_moment_of_the_suspension_leaves_the_release_before_in_i
     mark_suspended(t, &shop.app).await;
     let row = deployment::ActiveModel {
         id: Set(id.clone()),
-        phase: Set(Phase::Switching.name().into()),
+        phase: Set(Phase::Switching),
         phase_at: Set(t.panel.now()),
         lease_until: Set(None),
         ..Default::default()

@@ -380,7 +380,7 @@ async fn an_answer_is_held_until_the_deployment_is_final() {
         let reply = app.owner.post(&app.url(&format!("deploy?wait={wrong}")), json!({})).await;
         assert_eq!((reply.status(), reply.fields()), (400, vec!["wait"]), "{wrong}");
     }
-    assert_eq!(t.row(&queued.parse().unwrap()).await.phase, Phase::Queued.name(), "what was refused asked for nothing");
+    assert_eq!(t.row(&queued.parse().unwrap()).await.phase, Phase::Queued, "what was refused asked for nothing");
 }
 
 #[tokio::test]

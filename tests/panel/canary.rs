@@ -48,7 +48,7 @@ async fn a_release_that_does_well_is_promoted_step_by_step() {
     assert!((20..130).contains(&first.new.requests), "about a fifth: {first:?}");
     let seen = it.sees(&first).await;
     assert_eq!(seen.steps[0].numbers.verdict, Verdict::Fine);
-    assert_eq!(t.row(&it.id).await.phase, "canary", "the first step takes a minute");
+    assert_eq!(t.row(&it.id).await.phase, Phase::Canary, "the first step takes a minute");
     t.clock.advance(MINUTE);
     it.reaches_step(2).await;
     assert_eq!(it.shares().await, [(it.shop.first.clone(), 40), (it.id.clone(), 60)]);
@@ -223,7 +223,7 @@ async fn a_newer_deployment_takes_the_place_of_a_canary() {
     let done = it.ends_as(Phase::Superseded).await;
     assert_eq!(done.canary.unwrap().outcome, Some(Outcome::Superseded));
     t.settle().await;
-    assert_eq!(t.row(&newer).await.phase, "live");
+    assert_eq!(t.row(&newer).await.phase, Phase::Live);
     t.is_live_alone(&it.shop.app, &newer).await;
 }
 
@@ -299,7 +299,7 @@ async fn canaries_do_not_keep_others_waiting() {
     let other = t.app_in("globex").await;
     let id = t.ask_to_deploy(&other).await;
     t.reaches(&id, Phase::Live).await;
-    assert_eq!(t.row(&it.id).await.phase, "canary");
+    assert_eq!(t.row(&it.id).await.phase, Phase::Canary);
     hands.abort();
 }
 

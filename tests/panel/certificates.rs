@@ -11,7 +11,10 @@ use sha2::{Digest, Sha256};
 use skypanel::edges::server::material::EdgeMaterial;
 use skypanel::{
     deployments::server::task::routes,
-    domains::server::{material::place as place_of, task},
+    domains::{
+        model::CertificateState,
+        server::{material::place as place_of, task},
+    },
     runtime::config::{AcmeDnsConfig, Config},
     store::tables::{acme_account, certificate},
 };
@@ -366,7 +369,7 @@ async fn an_order_that_was_interrupted_is_gone_on_with() {
     let end = tokio::time::Instant::now() + Duration::from_secs(20);
     let panel = place.t.panel.clone();
     let work = tokio::spawn(async move { task::certificates(&panel).await });
-    while place.row("shop.example").await.state != "validating" {
+    while place.row("shop.example").await.state != CertificateState::Validating {
         assert!(tokio::time::Instant::now() < end, "it does not get so far");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

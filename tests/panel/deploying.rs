@@ -7,6 +7,7 @@ use crate::support::{
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use skypanel::{
+    apps::model::Wanted,
     deployments::{
         model::{Kind, Phase},
         server::task::garbage,
@@ -247,7 +248,7 @@ async fn a_swarm_that_stays_away_fails_the_deployment_and_nothing_else() {
     let walk = t.work();
     t.reaches(&id, Phase::Preparing).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(t.row(&id).await.phase, Phase::Preparing.name(), "it is tried for a while");
+    assert_eq!(t.row(&id).await.phase, Phase::Preparing, "it is tried for a while");
     t.clock.advance(Phase::Preparing.deadline() + Duration::from_secs(1));
     t.reaches(&id, Phase::Failed).await;
     walk.await.unwrap().unwrap();
@@ -293,7 +294,7 @@ async fn a_deployment_that_waits_is_cancelled_at_once() {
     let (status, answer) = cancel(&shop, &id).await;
     assert_eq!((status, answer["data"]["phase"].as_str()), (202, Some("cancelled")));
     shop.t.settle().await;
-    assert_eq!(shop.t.row(&id).await.phase, "cancelled");
+    assert_eq!(shop.t.row(&id).await.phase, Phase::Cancelled);
     shop.t.is_live_alone(&shop.app, &shop.first).await;
     assert_eq!(cancel(&shop, &id).await.0, 409, "it is over");
     assert_eq!(cancel(&shop, &shop.first).await.0, 409, "visitors see it");
@@ -351,7 +352,7 @@ async fn stopping_an_application_ends_what_is_being_deployed() {
     t.settle().await;
     assert_eq!((t.app_row(&shop.app).await.wanted.as_str(), t.replicas(&shop.app)), ("stopped", 0));
     let next = t.deploy_well(&shop.app).await;
-    assert_eq!((t.app_row(&shop.app).await.wanted.as_str(), t.replicas(&shop.app)), ("running", 1), "{:?}", next.failure);
+    assert_eq!((t.app_row(&shop.app).await.wanted, t.replicas(&shop.app)), (Wanted::Running, 1), "{:?}", next.failure);
 }
 
 #[tokio::test]
@@ -363,12 +364,12 @@ async fn a_newer_wish_takes_the_place_of_one_that_waits() {
     let walk = t.work();
     t.reaches(&under_way, Phase::Building).await;
     let (second, third) = (t.ask_to_deploy(&shop.app).await, t.ask_to_deploy(&shop.app).await);
-    assert_eq!(t.row(&second).await.phase, "superseded");
-    assert_eq!(t.row(&third).await.phase, "queued");
+    assert_eq!(t.row(&second).await.phase, Phase::Superseded);
+    assert_eq!(t.row(&third).await.phase, Phase::Queued);
     assert_eq!(shop.app.owner.get(&shop.app.url("")).await.data()["active_deployment_id"], under_way.as_str());
     walk.await.unwrap().unwrap();
     t.settle().await;
-    assert_eq!(t.row(&under_way).await.phase, "live", "what was under way went on");
+    assert_eq!(t.row(&under_way).await.phase, Phase::Live, "what was under way went on");
     t.is_live_alone(&shop.app, &third).await;
 }
 
@@ -517,7 +518,7 @@ async fn applications_do_not_wait_for_each_other() {
     let quick = t.ask_to_deploy(&other).await;
     let second = t.work();
     t.reaches(&quick, Phase::Live).await;
-    assert_eq!(t.row(&slow).await.phase, "building");
+    assert_eq!(t.row(&slow).await.phase, Phase::Building);
     second.await.unwrap().unwrap();
     walk.abort();
 }

@@ -3,7 +3,7 @@ use crate::support::{
     panel::{TestPanel, services},
     shop::Shop,
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait};
 use serde_json::json;
 use skypanel::{
     deployments::server::task::{converge, garbage},
@@ -235,4 +235,24 @@ async fn new_organizations_go_where_there_is_most_room_and_have_networks_of_thei
     let third = t.app_in("initech").await;
     t.deploy_well(&third).await;
     assert_eq!(t.services(&third).len(), 1, "a swarm that is taken out gets nobody new");
+}
+
+#[tokio::test]
+async fn what_a_word_that_nobody_knows_says_of_an_application_is_never_run_and_keeps_no_other_from_running() {
+    let shop = Shop::open().await;
+    let t = &shop.t;
+    let other = t.app_in("globex").await;
+    t.deploy_well(&other).await;
+    let odd = format!("UPDATE applications SET wanted = 'paused' WHERE id = '{}'", shop.app.id);
+    t.panel.db.tx(async |tx| Ok(tx.execute_unprepared(&odd).await.unwrap())).await.unwrap();
+    for app in [&shop.app, &other] {
+        for service in t.services(app) {
+            t.fake.remove(&service).await.unwrap();
+        }
+    }
+    t.settle().await;
+    assert_eq!((t.replicas(&shop.app), t.replicas(&other)), (0, 1));
+    assert_eq!(t.visit(&other).await.0, 200);
+    let shown = shop.app.owner.get(&shop.app.url("")).await;
+    assert_eq!((shown.status(), shown.code()), (500, "INTERNAL_ERROR"), "{}", shown.text());
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use skypanel::{
     fault::Because,
     id::{Id, MailId},
-    mail::server::task,
+    mail::{model::MailStatus, server::task},
     outbox::{Mail, Template, is_suppressed, queue},
     rights::Role,
     runtime::config::{BounceConfig, Config, Security, SmtpConfig},
@@ -59,7 +59,7 @@ async fn row(t: &TestPanel, id: &MailId) -> mail::Model {
 }
 
 async fn status(t: &TestPanel, id: &MailId) -> String {
-    row(t, id).await.status
+    row(t, id).await.status.name().into()
 }
 
 async fn change(t: &TestPanel, row: mail::ActiveModel) {
@@ -247,7 +247,7 @@ async fn what_a_dead_panel_was_sending_is_taken_over_when_its_lease_is_over() {
     let now = t.panel.db.now().await.unwrap();
     let held = |until| mail::ActiveModel {
         id: Set(id.clone()),
-        status: Set("sending".into()),
+        status: Set(MailStatus::Sending),
         lease_owner: Set(Some("panel_dead".into())),
         lease_until: Set(Some(until)),
         ..Default::default()

@@ -492,7 +492,7 @@ async fn what_is_being_deployed_ends_with_its_organization() {
     walk.await.unwrap().unwrap();
     t.settle().await;
     let row = t.app_row(&app).await;
-    assert_eq!((t.row(&id).await.phase.as_str(), t.services(&app).len(), row.deleted_at.is_some()), ("cancelled", 0, true));
+    assert_eq!((t.row(&id).await.phase, t.services(&app).len(), row.deleted_at.is_some()), (Phase::Cancelled, 0, true));
 }
 
 #[tokio::test]

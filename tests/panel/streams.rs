@@ -78,7 +78,7 @@ async fn a_stream_ends_with_the_panel_and_strangers_get_none() {
     assert_eq!(stream.next().await.unwrap().name, "state");
     t.panel.stop.cancel();
     assert_eq!(stream.next().await, None);
-    assert_eq!(t.row(&id).await.phase, Phase::Queued.name());
+    assert_eq!(t.row(&id).await.phase, Phase::Queued);
 }
 
 /// An application with two copies that write only what the test lets them.

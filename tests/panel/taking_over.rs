@@ -58,17 +58,17 @@ async fn die_at_every_word(shop: &Shop, died_in: &mut std::collections::BTreeSet
         let finished = tokio::select! { done = &mut walk => { done.unwrap().unwrap(); true }, () = dies => { walk.abort(); let _ = walk.await; false } };
         let row = shop.t.row(&id).await;
         if finished {
-            assert_eq!(row.phase, "live");
+            assert_eq!(row.phase, Phase::Live);
             break;
         }
-        died_in.insert(row.phase.parse::<Phase>().unwrap());
+        died_in.insert(row.phase);
         drop(first);
         if row.finished_at.is_none() {
             expire(&shop.t, &id).await;
         }
         let next = shop.t.another().await;
         next.settle().await;
-        assert_eq!(next.row(&id).await.phase, "live", "after dying in {}: {:?}", row.phase, next.row(&id).await.failure);
+        assert_eq!(next.row(&id).await.phase, Phase::Live, "after dying in {}: {:?}", row.phase, next.row(&id).await.failure);
         next.is_live_alone(&shop.app, &id).await;
         is_sound(shop, &next, &id).await;
         assert_eq!(next.fake.look().builds, 0);
@@ -112,11 +112,11 @@ async fn who_lost_the_lease_stops_and_touches_nothing_more() {
     t.panel.db.tx(async |tx| Ok(row.update(tx).await.unwrap())).await.unwrap();
     tokio::time::timeout(queue::BEAT * 3, walk).await.expect("it stops at its next beat").unwrap().unwrap();
     let row = t.row(&id).await;
-    assert_eq!((row.phase.as_str(), row.lease_owner.as_deref()), ("building", Some("panel_another")));
+    assert_eq!((row.phase, row.lease_owner.as_deref()), (Phase::Building, Some("panel_another")));
     assert_eq!(t.fake.look().builds, 0, "its build is given up");
     t.is_live_alone(&shop.app, &shop.first).await;
     t.settle().await;
-    assert_eq!(t.row(&id).await.phase, "building", "nobody takes what another one holds");
+    assert_eq!(t.row(&id).await.phase, Phase::Building, "nobody takes what another one holds");
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn who_comes_back_late_does_not_undo_what_followed() {
     t.fake.delay_verb("nodes", Duration::ZERO);
     expire(t, &late).await;
     other.settle().await;
-    assert_eq!(other.row(&late).await.phase, "live");
+    assert_eq!(other.row(&late).await.phase, Phase::Live);
     let newer = other.deploy_well(&shop.app).await;
     t.fake.advance(Duration::from_secs(3601));
     tokio::time::timeout(queue::BEAT * 4, walk).await.expect("it notices").unwrap().unwrap();
@@ -176,7 +176,7 @@ async fn a_panel_that_ends_gives_its_leases_back() {
     first.panel.stop.cancel();
     run.await.unwrap();
     let row = t.row(&id).await;
-    assert_eq!((row.phase.as_str(), row.lease_until), ("probing", None));
+    assert_eq!((row.phase, row.lease_until), (Phase::Probing, None));
     t.fake.answer(id.as_str(), Answer::status(200));
     t.settle().await;
     t.is_live_alone(&shop.app, &id).await;

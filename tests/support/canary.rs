@@ -249,8 +249,8 @@ impl Try {
     pub async fn ends_as(&self, phase: Phase) -> Deployment {
         self.until(&format!("it is {phase}"), async || {
             let row = self.now().row(&self.id).await;
-            assert!(row.finished_at.is_none() || row.phase == phase.name(), "{}: {:?}", row.phase, row.failure);
-            row.phase == phase.name()
+            assert!(row.finished_at.is_none() || row.phase == phase, "{}: {:?}", row.phase, row.failure);
+            row.phase == phase
         })
         .await;
         self.rest().await;

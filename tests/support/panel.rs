@@ -351,7 +351,7 @@ impl TestPanel {
         let end = tokio::time::Instant::now() + PATIENCE;
         loop {
             let now = self.row(id).await;
-            if now.phase == phase.name() {
+            if now.phase == phase {
                 return;
             }
             assert!(tokio::time::Instant::now() < end, "it is {} and not {phase}: {:?}", now.phase, now.failure);

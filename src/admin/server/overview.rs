@@ -2,8 +2,10 @@
 use crate::{
     admin::model::Overview,
     agent::WallStatus,
+    deployments::model::Phase,
     error::Result,
     fault::Because,
+    mail::model::MailStatus,
     store::tables::{application, deployment, mail, organization, user},
     units::Timestamp,
     web::ctx::Ctx,
@@ -31,8 +33,8 @@ pub async fn overview(ctx: &Ctx) -> Result<Overview> {
         suspended_organizations: orgs.filter(organization::Column::SuspendedAt.is_not_null()).count(db).await.because(counting)?,
         applications: apps.count(db).await.because(counting)?,
         deployments_today: today.clone().count(db).await.because(counting)?,
-        failed_deployments_today: today.filter(deployment::Column::Phase.eq("failed")).count(db).await.because(counting)?,
-        mails_waiting: mail::Entity::find().filter(mail::Column::Status.eq("queued")).count(db).await.because(counting)?,
+        failed_deployments_today: today.filter(deployment::Column::Phase.eq(Phase::Failed)).count(db).await.because(counting)?,
+        mails_waiting: mail::Entity::find().filter(mail::Column::Status.eq(MailStatus::Queued)).count(db).await.because(counting)?,
         walls: match ctx.panel.walls.standing() {
             WallStatus::Down(why) => Some(why),
             _ => None,

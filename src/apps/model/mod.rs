@@ -5,6 +5,7 @@ use crate::{
     units::{Bytes, MilliCpu, Timestamp},
 };
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 mod fields;
 mod input;
@@ -92,6 +93,25 @@ pub enum Wanted {
     Running,
     Stopped,
     Deleted,
+}
+
+impl Wanted {
+    /// The word on the wire and in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Wanted::Running => "running",
+            Wanted::Stopped => "stopped",
+            Wanted::Deleted => "deleted",
+        }
+    }
+}
+
+impl FromStr for Wanted {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Wanted::Running, Wanted::Stopped, Wanted::Deleted];
+        all.into_iter().find(|it| it.name() == text).ok_or("An application is wanted running, stopped or deleted.")
+    }
 }
 
 /// How an application stands, told from what is wanted and what was observed.

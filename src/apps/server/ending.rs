@@ -1,7 +1,7 @@
 //! How what an application runs ends, for one application and for all of an organization. Whatever is being deployed ends with it: going
 //! live would start again what was just stopped. Deployments are held before applications, as by the switch that puts one live.
 use crate::{
-    apps::{model::Wanted, server::view::wanted_word},
+    apps::model::Wanted,
     audit::server::service::{Event, record_for, record_in},
     error::Result,
     fault::Because,
@@ -40,7 +40,7 @@ async fn cancel(tx: &Tx, whose: SimpleExpr) -> Result<()> {
 /// Stops everything of an organization that is being suspended, also what is only about to go live. Answers with the applications.
 pub async fn stop_all_of(tx: &Tx, ctx: &Ctx, org: &OrgId) -> Result<Vec<AppId>> {
     use application::Column;
-    let runs = Column::OrganizationId.eq(org.clone()).and(Column::Wanted.eq(wanted_word(Wanted::Running))).and(Column::DeletedAt.is_null());
+    let runs = Column::OrganizationId.eq(org.clone()).and(Column::Wanted.eq(Wanted::Running)).and(Column::DeletedAt.is_null());
     let deploying = Query::select()
         .column(deployment::Column::ApplicationId)
         .from(deployment::Entity)
@@ -97,7 +97,7 @@ async fn find(tx: &Tx, which: SimpleExpr) -> Result<Vec<AppId>> {
 async fn want(tx: &Tx, apps: &[AppId], to: Wanted, at: Timestamp, by_suspension: bool) -> Result<()> {
     use application::Column;
     let change = application::Entity::update_many()
-        .col_expr(Column::Wanted, Expr::value(wanted_word(to)))
+        .col_expr(Column::Wanted, Expr::value(to))
         .col_expr(Column::StoppedBySuspension, Expr::value(by_suspension))
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .col_expr(Column::UpdatedAt, Expr::value(at))

@@ -9,7 +9,7 @@ use crate::{
         },
         server::{
             ending, env,
-            view::{self, view, views, wanted, wanted_word},
+            view::{self, view, views},
         },
     },
     audit::server::service::record,
@@ -116,7 +116,7 @@ pub async fn create(ctx: &Ctx, form: &CreateApplication) -> Result<Application> 
         name: new.name.to_string(),
         settings: serde_json::to_string(&new.settings).because("writing an application's settings")?,
         replicas: i64::from(new.replicas.get()),
-        wanted: wanted_word(Wanted::Running),
+        wanted: Wanted::Running,
         stopped_by_suspension: false,
         env_version: 0,
         live_deployment_id: None,
@@ -263,7 +263,7 @@ async fn want(ctx: &Ctx, id: &AppId, to: Wanted, event: &str) -> Result<Applicat
     if app.live_deployment_id.is_none() {
         return Err(Error::Conflict("There is nothing to stop or start yet. Deploy the application first.".into()));
     }
-    if wanted(&app) != to {
+    if app.wanted != to {
         ctx.panel
             .db
             .tx(async |tx| {
@@ -272,7 +272,7 @@ async fn want(ctx: &Ctx, id: &AppId, to: Wanted, event: &str) -> Result<Applicat
                 if to == Wanted::Stopped {
                     ending::cancel_deployments(tx, &app.id).await?;
                 }
-                write(tx, &app, application::ActiveModel { wanted: Set(wanted_word(to)), ..touched(ctx, &app) }).await
+                write(tx, &app, application::ActiveModel { wanted: Set(to), ..touched(ctx, &app) }).await
             })
             .await?;
         wake(&ctx.panel, id);
@@ -292,8 +292,7 @@ pub async fn delete(ctx: &Ctx, id: &AppId, confirm: Option<&str>) -> Result<()> 
         .tx(async |tx| {
             record(tx, ctx, "application.deleted", &app.id, json!({ "name": app.name })).await?;
             ending::cancel_deployments(tx, &app.id).await?;
-            let change =
-                application::ActiveModel { wanted: Set(wanted_word(Wanted::Deleted)), deleted_at: Set(Some(now)), ..touched(ctx, &app) };
+            let change = application::ActiveModel { wanted: Set(Wanted::Deleted), deleted_at: Set(Some(now)), ..touched(ctx, &app) };
             write(tx, &app, change).await
         })
         .await?;

@@ -7,7 +7,10 @@ use crate::{
     fault::Because,
     id::{AppId, ClusterId, DeploymentId, Id, ProviderId},
     runtime::panel::Panel,
-    store::tables::{application, deployment},
+    store::tables::{
+        application,
+        deployment::{self, Phase},
+    },
     swarm::{Task, TaskState},
     units::Timestamp,
 };
@@ -17,25 +20,6 @@ use std::collections::HashMap;
 /// The name of the service that a deployment runs as.
 pub fn service_name(id: &DeploymentId) -> String {
     format!("sky-{}", id.suffix())
-}
-
-/// What is wanted, as a word in a row.
-pub fn wanted(row: &application::Model) -> Wanted {
-    match row.wanted.as_str() {
-        "stopped" => Wanted::Stopped,
-        "deleted" => Wanted::Deleted,
-        _ => Wanted::Running,
-    }
-}
-
-/// The word of what is wanted.
-pub fn wanted_word(wanted: Wanted) -> String {
-    match wanted {
-        Wanted::Running => "running",
-        Wanted::Stopped => "stopped",
-        Wanted::Deleted => "deleted",
-    }
-    .into()
 }
 
 /// The settings in a row.
@@ -59,7 +43,7 @@ async fn facts(panel: &Panel, rows: &[application::Model]) -> Result<Facts> {
         true => unfinished,
         false => Condition::any().add(deployment::Column::Id.is_in(live)).add(unfinished),
     };
-    let found: Vec<(DeploymentId, AppId, String, String, i64, Option<Timestamp>)> = deployment::Entity::find()
+    let found: Vec<(DeploymentId, AppId, Phase, String, i64, Option<Timestamp>)> = deployment::Entity::find()
         .select_only()
         .columns([
             deployment::Column::Id,
@@ -77,7 +61,7 @@ async fn facts(panel: &Panel, rows: &[application::Model]) -> Result<Facts> {
     let (mut live, mut active) = (HashMap::new(), HashMap::new());
     for (id, app, phase, settings, env, finished_at) in found {
         // One that is under way goes before one that waits.
-        if finished_at.is_none() && (phase != "queued" || !active.contains_key(&app)) {
+        if finished_at.is_none() && (phase != Phase::Queued || !active.contains_key(&app)) {
             active.insert(app, id.clone());
         }
         live.insert(id, (settings, env));
@@ -109,12 +93,12 @@ fn one(panel: &Panel, row: application::Model, facts: &Facts) -> Result<Applicat
     let active = facts.active.get(&row.id).cloned();
     let seen = provider.is_some_and(|provider| observed.reachable(provider));
     let live = row.live_deployment_id.as_ref().and_then(|id| facts.live.get(id));
-    let status = AppStatus::tell(wanted(&row), row.live_deployment_id.is_some(), active.is_some(), seen, replicas, running);
+    let status = AppStatus::tell(row.wanted, row.live_deployment_id.is_some(), active.is_some(), seen, replicas, running);
     Ok(Application {
         url: panel.config.app_url(&row.host),
         name: row.name.parse().because("reading an application's name")?,
         settings: settings(&row.settings)?,
-        replicas: ReplicaCount { wanted: if wanted(&row) == Wanted::Stopped { 0 } else { replicas }, running },
+        replicas: ReplicaCount { wanted: if row.wanted == Wanted::Stopped { 0 } else { replicas }, running },
         status,
         needs_deploy: live.is_some_and(|(settings, env)| *settings != row.settings || *env != row.env_version),
         active_deployment_id: active,

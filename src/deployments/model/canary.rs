@@ -6,7 +6,7 @@ use crate::{
     units::{Timestamp, spoken},
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 /// Failed answers below this prove nothing, whatever share they are.
 pub const FAILURES: u64 = 5;
@@ -174,6 +174,30 @@ fn more_errors(old: &Counts, new: &Counts) -> String {
         old.error_words(),
         grouped(old.requests)
     )
+}
+
+/// What somebody wants of a canary that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    Promote,
+    RollBack,
+}
+
+impl Wish {
+    /// The word in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Wish::Promote => "promote",
+            Wish::RollBack => "roll_back",
+        }
+    }
+}
+
+impl FromStr for Wish {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Wish::Promote, Wish::RollBack].into_iter().find(|it| it.name() == text).ok_or("A canary is promoted or rolled back.")
+    }
 }
 
 /// How a canary ended.

@@ -1,6 +1,6 @@
 //! How rows become the canary that members see.
 use crate::{
-    deployments::model::{Canary, CanarySettings, CanaryStep, Numbers, Outcome},
+    deployments::model::{Canary, CanarySettings, CanaryStep, Numbers},
     error::Result,
     fault::Because,
     id::DeploymentId,
@@ -31,11 +31,6 @@ pub fn settings(row: &canary::Model) -> Result<CanarySettings> {
     serde_json::from_str(&row.settings).because("reading a canary's settings")
 }
 
-/// How a canary ended, where it did.
-pub fn outcome(row: &canary::Model) -> Result<Option<Outcome>> {
-    row.outcome.as_deref().map(str::parse).transpose().because("reading a canary's outcome")
-}
-
 /// The canary of a deployment, once it has begun.
 pub async fn view(panel: &Panel, id: &DeploymentId) -> Result<Option<Canary>> {
     let row = canary::Entity::find_by_id(id.clone()).one(panel.db.read()).await.because("looking up a canary")?;
@@ -57,7 +52,7 @@ pub async fn view(panel: &Panel, id: &DeploymentId) -> Result<Option<Canary>> {
             numbers,
         });
     }
-    let outcome = outcome(&row)?;
+    let outcome = row.outcome;
     // A step may have begun between the two looks; while nothing is decided the share is the last one's.
     let share = steps.last().filter(|_| outcome.is_none() && row.share > 0).map_or(row.share, |step| step.percent);
     Ok(Some(Canary {

@@ -1,7 +1,7 @@
 //! How rows become the deployments that members see.
 use crate::{
     deployments::{
-        model::{Deployment, Dossier, Failure, Kind, Phase, PhaseTime, Strategy},
+        model::{Deployment, Dossier, Failure, Phase, PhaseTime, Strategy},
         server::canary_view as canaries,
     },
     error::Result,
@@ -12,16 +12,6 @@ use crate::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::HashMap;
-
-/// The phase in a row.
-pub fn phase(row: &deployment::Model) -> Result<Phase> {
-    row.phase.parse().because("reading a deployment's phase")
-}
-
-/// The kind in a row.
-pub fn kind(row: &deployment::Model) -> Result<Kind> {
-    row.kind.parse().because("reading a deployment's kind")
-}
 
 /// Deployments of one application, without phases and dossiers.
 pub async fn views(panel: &Panel, app: &application::Model, rows: Vec<deployment::Model>) -> Result<Vec<Deployment>> {
@@ -64,10 +54,7 @@ pub async fn view(panel: &Panel, app: &application::Model, row: deployment::Mode
 async fn phases(panel: &Panel, id: &DeploymentId) -> Result<Vec<(Phase, crate::units::Timestamp)>> {
     let all = deployment_phase::Entity::find().filter(deployment_phase::Column::DeploymentId.eq(id.clone()));
     let rows = all.order_by_asc(deployment_phase::Column::StartedAt).all(panel.db.read()).await.because("looking up phases")?;
-    let mut phases = Vec::with_capacity(rows.len());
-    for row in rows {
-        phases.push((row.phase.parse::<Phase>().because("reading a phase")?, row.started_at));
-    }
+    let mut phases: Vec<_> = rows.into_iter().map(|row| (row.phase, row.started_at)).collect();
     phases.sort_by_key(|(phase, at)| (*at, *phase));
     Ok(phases)
 }
@@ -78,7 +65,7 @@ fn one(
     strategy: Strategy,
     releases: &HashMap<ReleaseId, (i64, bool)>,
 ) -> Result<Deployment> {
-    let (phase, kind) = (phase(&row)?, kind(&row)?);
+    let phase = row.phase;
     let failure: Option<Failure> = row.failure.as_deref().map(serde_json::from_str).transpose().because("reading a failure")?;
     let release = row.release_id.as_ref().and_then(|id| releases.get(id));
     let is_live = app.live_deployment_id.as_ref() == Some(&row.id);
@@ -89,7 +76,7 @@ fn one(
         id: row.id,
         application_id: row.application_id,
         number: row.number,
-        kind,
+        kind: row.kind,
         strategy,
         phase,
         branch: row.branch,

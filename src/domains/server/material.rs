@@ -3,7 +3,7 @@
 use crate::edges::server::material::EdgeMaterial;
 use crate::orgs::server::ROUTES;
 use crate::{
-    domains::{model::CertificateState, server::reach},
+    domains::server::reach,
     edges::server::material::{Answer, Handshake, Host, KeyPem, Material, Served},
     error::Result,
     fault::Because,
@@ -117,9 +117,4 @@ pub async fn publish(panel: &Panel) -> Result<bool> {
     panel.of::<EdgeMaterial>().store(Arc::new(now));
     panel.wake(ROUTES);
     Ok(true)
-}
-
-/// The state in a row.
-pub fn state(row: &certificate::Model) -> Result<CertificateState> {
-    row.state.parse().because("reading a certificate's state")
 }

@@ -1,7 +1,7 @@
 //! How rows become the domains that members see.
 use crate::{
     domains::{
-        model::{Certificate, CertificateSource, CertificateState, Check, Claim, Domain, DomainName, Method},
+        model::{Certificate, CertificateSource, Check, Claim, Domain, DomainName},
         server::{life, names, records},
     },
     error::Result,
@@ -17,11 +17,6 @@ use std::collections::HashMap;
 /// The name in a row.
 pub fn name(row: &domain::Model) -> Result<DomainName> {
     row.name.parse().because("reading a domain's name")
-}
-
-/// The method in a row.
-pub fn method(text: &str) -> Result<Method> {
-    text.parse().because("reading a validation method")
 }
 
 /// How the claim in a row stands.
@@ -61,7 +56,7 @@ pub async fn view(panel: &Panel, row: domain::Model) -> Result<Domain> {
 }
 
 fn one(panel: &Panel, row: domain::Model, app: &application::Model, certificate: Option<Certificate>) -> Result<Domain> {
-    let (name, method, claim) = (name(&row)?, method(&row.method)?, claim(&row));
+    let (name, method, claim) = (name(&row)?, row.method, claim(&row));
     let checks: Vec<Check> =
         row.checks.as_deref().map(serde_json::from_str).transpose().because("reading a domain's checks")?.unwrap_or_default();
     Ok(Domain {
@@ -120,12 +115,10 @@ fn status(row: &domain::Model, claim: Claim, name: &DomainName) -> String {
 
 /// A certificate as members see it.
 pub fn of_certificate(row: &certificate::Model, now: Timestamp) -> Result<Certificate> {
-    let source: CertificateSource = row.source.parse().because("reading a certificate's source")?;
-    let state: CertificateState = row.state.parse().because("reading a certificate's state")?;
     Ok(Certificate {
-        source,
-        method: method(&row.method)?,
-        state,
+        source: row.source,
+        method: row.method,
+        state: row.state,
         problem: row.problem.clone(),
         attempts: u32::try_from(row.attempts).unwrap_or_default(),
         next_try_at: (row.next_try_at < NEVER).then_some(row.next_try_at),
@@ -134,7 +127,7 @@ pub fn of_certificate(row: &certificate::Model, now: Timestamp) -> Result<Certif
         fingerprint: row.fingerprint.clone(),
         issued_at: row.issued_at,
         expires_at: row.expires_at,
-        warning: row.expires_at.and_then(|end| warning(source, end, now)).or_else(|| untrusted(row)),
+        warning: row.expires_at.and_then(|end| warning(row.source, end, now)).or_else(|| untrusted(row)),
     })
 }
 

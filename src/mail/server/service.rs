@@ -48,7 +48,7 @@ pub async fn list(ctx: &Ctx, filter: &Filter, paging: Paging) -> Result<(Vec<Mes
     ctx.operator()?;
     let mut all = mail::Entity::find();
     if let Some(status) = filter.status {
-        all = all.filter(mail::Column::Status.eq(status.name()));
+        all = all.filter(mail::Column::Status.eq(status));
     }
     if let Some(template) = filter.template.as_deref().filter(|kind| !kind.is_empty()) {
         known(template)?;
@@ -64,7 +64,7 @@ pub async fn list(ctx: &Ctx, filter: &Filter, paging: Paging) -> Result<(Vec<Mes
     let db = ctx.panel.db.read();
     let total = all.clone().count(db).await.because("counting messages")?;
     let rows = all.order_by_desc(mail::Column::Id).offset(paging.offset()).limit(paging.limit).all(db).await.because("listing messages")?;
-    let messages = rows.into_iter().map(view::message).collect::<Result<_>>()?;
+    let messages = rows.into_iter().map(view::message).collect();
     Ok((messages, paging.of(total)))
 }
 
@@ -88,14 +88,14 @@ async fn detail(panel: &Panel, row: mail::Model) -> Result<MessageDetail> {
         .await
         .because("looking up what happened to a message")?;
     let events: Vec<MailEvent> = events.into_iter().map(view::event).collect();
-    Ok(MessageDetail { message_id: message_id(panel, &row.id), message: view::message(row)?, events })
+    Ok(MessageDetail { message_id: message_id(panel, &row.id), message: view::message(row), events })
 }
 
 /// Sends a message that was not delivered once more, unless it has lost its meaning or its address gets no mail.
 pub async fn retry(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
     ctx.operator()?;
     let row = row(&ctx.panel, id).await?;
-    let status = view::message(row.clone())?.status;
+    let status = row.status;
     if !status.can_retry() {
         return Err(Error::Conflict("Only a message that waits, was refused or was ended can be sent once more.".into()));
     }
@@ -114,7 +114,7 @@ pub async fn retry(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
 pub async fn cancel(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
     ctx.operator()?;
     let row = row(&ctx.panel, id).await?;
-    let status = view::message(row.clone())?.status;
+    let status = row.status;
     if !status.waits() {
         return Err(Error::Conflict("Only a message that waits can be ended.".into()));
     }
@@ -125,10 +125,10 @@ pub async fn cancel(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
 async fn change(ctx: &Ctx, row: &mail::Model, from: MailStatus, to: MailStatus, event: &str, kind: &str) -> Result<()> {
     let now = ctx.panel.now();
     let change = mail::Entity::update_many()
-        .col_expr(mail::Column::Status, Expr::value(to.name()))
+        .col_expr(mail::Column::Status, Expr::value(to))
         .col_expr(mail::Column::NextTryAt, Expr::value(now.0))
         .filter(mail::Column::Id.eq(row.id.clone()))
-        .filter(mail::Column::Status.eq(from.name()));
+        .filter(mail::Column::Status.eq(from));
     ctx.panel
         .db
         .tx(async |tx| {
@@ -146,11 +146,7 @@ pub async fn overview(ctx: &Ctx) -> Result<MailOverview> {
     ctx.operator()?;
     let (panel, now) = (&ctx.panel, ctx.panel.now());
     let (config, db) = (&panel.config.mail, panel.db.read());
-    let waiting = mail::Entity::find().filter(mail::Column::Status.is_in([
-        MailStatus::Queued.name(),
-        MailStatus::Deferred.name(),
-        MailStatus::Sending.name(),
-    ]));
+    let waiting = mail::Entity::find().filter(mail::Column::Status.is_in([MailStatus::Queued, MailStatus::Deferred, MailStatus::Sending]));
     let queue = waiting.clone().count(db).await.because("counting waiting mail")?;
     let oldest = waiting.order_by_asc(mail::Column::CreatedAt).limit(1).one(db).await.because("looking for the oldest mail")?;
     let by_day = counted(panel, (now.0.div_euclid(view::DAY) - 6) * view::DAY).await?;
@@ -325,10 +321,10 @@ pub async fn feedback(panel: &Panel, id: &MailId, what: &Feedback, source: &str)
             match what {
                 Feedback::Bounced { status, .. } => {
                     let back = mail::Entity::update_many()
-                        .col_expr(mail::Column::Status, Expr::value(MailStatus::Bounced.name()))
+                        .col_expr(mail::Column::Status, Expr::value(MailStatus::Bounced))
                         .col_expr(mail::Column::LastError, Expr::value(detail.map(crate::outbox::line)))
                         .filter(mail::Column::Id.eq(row.id.clone()))
-                        .filter(mail::Column::Status.eq(MailStatus::Sent.name()));
+                        .filter(mail::Column::Status.eq(MailStatus::Sent));
                     back.exec(tx).await.because("noting that a message came back")?;
                     if is_dead_address(status) {
                         suppress(tx, panel, &row.recipient, "bounce", detail, Some(&row.id)).await?;

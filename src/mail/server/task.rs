@@ -105,7 +105,7 @@ async fn work(panel: &Panel, config: &SmtpConfig, tally: &Tally) -> Result<()> {
 /// Takes the message that has been due longest and that nobody holds.
 async fn claim(panel: &Panel) -> Result<Option<mail::Model>> {
     let due = mail::Entity::find()
-        .filter(mail::Column::Status.is_in([MailStatus::Queued.name(), MailStatus::Deferred.name()]))
+        .filter(mail::Column::Status.is_in([MailStatus::Queued, MailStatus::Deferred]))
         .filter(mail::Column::NextTryAt.lte(panel.now()))
         .order_by_asc(mail::Column::NextTryAt)
         .order_by_asc(mail::Column::Id)
@@ -113,15 +113,15 @@ async fn claim(panel: &Panel) -> Result<Option<mail::Model>> {
     for row in due.all(panel.db.read()).await.because("looking for mail to send")? {
         let same = Condition::all()
             .add(mail::Column::Id.eq(row.id.clone()))
-            .add(mail::Column::Status.eq(row.status.clone()))
+            .add(mail::Column::Status.eq(row.status))
             .add(mail::Column::Attempts.eq(row.attempts));
         let sending = |claim: UpdateMany<mail::Entity>| {
             claim
-                .col_expr(mail::Column::Status, Expr::value(MailStatus::Sending.name()))
+                .col_expr(mail::Column::Status, Expr::value(MailStatus::Sending))
                 .col_expr(mail::Column::Attempts, Expr::col(mail::Column::Attempts).add(1i64))
         };
         if lease(panel).claim(same, sending).await? {
-            return Ok(Some(mail::Model { attempts: row.attempts + 1, status: MailStatus::Sending.name().into(), ..row }));
+            return Ok(Some(mail::Model { attempts: row.attempts + 1, status: MailStatus::Sending, ..row }));
         }
     }
     Ok(None)
@@ -139,7 +139,7 @@ fn lease(panel: &Panel) -> Lease<'_> {
 fn ours(panel: &Panel, id: &MailId) -> Condition {
     Condition::all()
         .add(mail::Column::Id.eq(id.clone()))
-        .add(mail::Column::Status.eq(MailStatus::Sending.name()))
+        .add(mail::Column::Status.eq(MailStatus::Sending))
         .add(is_mine::<mail::Entity>(&panel.owner))
 }
 
@@ -239,7 +239,7 @@ async fn settled(tx: &Tx, panel: &Panel, row: &mail::Model, fate: &Fate<'_>) -> 
     // A message that was taken is written down as that even where the lease was lost meanwhile.
     let whose = if sent { Condition::all().add(mail::Column::Id.eq(row.id.clone())) } else { ours(panel, &row.id) };
     let change = release::<mail::Entity>(mail::Entity::update_many())
-        .col_expr(mail::Column::Status, Expr::value(fate.status.name()))
+        .col_expr(mail::Column::Status, Expr::value(fate.status))
         .col_expr(mail::Column::NextTryAt, Expr::value((now + fate.wait).0))
         .col_expr(mail::Column::LastError, Expr::value(error))
         .col_expr(mail::Column::SentAt, Expr::value(sent.then_some(now.0)))
@@ -273,7 +273,7 @@ pub async fn suppress(tx: &Tx, panel: &Panel, address: &str, reason: &str, detai
 async fn take_over(panel: &Panel) -> Result<u64> {
     let now = panel.db.now().await?;
     let left = mail::Entity::find()
-        .filter(mail::Column::Status.eq(MailStatus::Sending.name()))
+        .filter(mail::Column::Status.eq(MailStatus::Sending))
         .filter(mail::Column::LeaseUntil.lte(now))
         .order_by_asc(mail::Column::Id)
         .limit(100);
@@ -286,10 +286,10 @@ async fn take_over(panel: &Panel) -> Result<u64> {
 
 async fn put_back(panel: &Panel, row: mail::Model) -> Result<bool> {
     let back = release::<mail::Entity>(mail::Entity::update_many())
-        .col_expr(mail::Column::Status, Expr::value(MailStatus::Deferred.name()))
+        .col_expr(mail::Column::Status, Expr::value(MailStatus::Deferred))
         .col_expr(mail::Column::NextTryAt, Expr::value(panel.now().0))
         .filter(mail::Column::Id.eq(row.id.clone()))
-        .filter(mail::Column::Status.eq(MailStatus::Sending.name()))
+        .filter(mail::Column::Status.eq(MailStatus::Sending))
         .filter(mail::Column::LeaseUntil.eq(row.lease_until));
     panel
         .db
@@ -306,7 +306,7 @@ async fn put_back(panel: &Panel, row: mail::Model) -> Result<bool> {
 
 /// Gives back what an earlier start of the only panel there can be was sending: the one on an embedded database.
 pub async fn take_over_all(panel: &Panel) -> Result<()> {
-    let rows = mail::Entity::find().filter(mail::Column::Status.eq(MailStatus::Sending.name())).limit(1_000);
+    let rows = mail::Entity::find().filter(mail::Column::Status.eq(MailStatus::Sending)).limit(1_000);
     for row in rows.all(panel.db.read()).await.because("looking for mail that was left")? {
         put_back(panel, row).await?;
     }
@@ -316,14 +316,13 @@ pub async fn take_over_all(panel: &Panel) -> Result<()> {
 /// Ends messages that have lost their meaning before they could be sent.
 async fn expire(panel: &Panel) -> Result<u64> {
     let now = panel.now();
-    let waits = Condition::all()
-        .add(mail::Column::Status.is_in([MailStatus::Queued.name(), MailStatus::Deferred.name()]))
-        .add(mail::Column::ExpiresAt.lte(now));
+    let waits =
+        Condition::all().add(mail::Column::Status.is_in([MailStatus::Queued, MailStatus::Deferred])).add(mail::Column::ExpiresAt.lte(now));
     let rows = mail::Entity::find().filter(waits).limit(SWEEP).all(panel.db.read()).await.because("looking for expired mail")?;
     let mut count = 0;
     for row in rows {
         let end = mail::Entity::update_many()
-            .col_expr(mail::Column::Status, Expr::value(MailStatus::Expired.name()))
+            .col_expr(mail::Column::Status, Expr::value(MailStatus::Expired))
             .filter(mail::Column::Id.eq(row.id.clone()))
             .filter(mail::Column::Status.eq(row.status));
         let done = panel.db.tx(async |tx| {
@@ -353,7 +352,7 @@ async fn sweep(panel: &Panel) -> Result<u64> {
     if old.is_empty() {
         return Ok(0);
     }
-    let gone = mail::Entity::delete_many().filter(mail::Column::Id.is_in(old)).filter(mail::Column::Status.ne(MailStatus::Sending.name()));
+    let gone = mail::Entity::delete_many().filter(mail::Column::Id.is_in(old)).filter(mail::Column::Status.ne(MailStatus::Sending));
     Ok(panel.db.tx(async |tx| gone.exec(tx).await.because("forgetting old mail")).await?.rows_affected)
 }
 

@@ -1,8 +1,6 @@
 //! How rows become what the operator sees.
 use crate::{
-    error::Result,
-    fault::Because,
-    mail::model::{MailCounts, MailDay, MailEvent, MailStatus, Message, Suppression},
+    mail::model::{MailCounts, MailDay, MailEvent, Message, Suppression},
     store::tables::{mail, mail_event, mail_suppression},
     units::Timestamp,
 };
@@ -12,9 +10,9 @@ use std::collections::BTreeMap;
 pub const DAY: i64 = 86_400_000;
 
 /// A message.
-pub fn message(row: mail::Model) -> Result<Message> {
-    let status = MailStatus::parse(&row.status).map_err(|why| why.to_string()).because("reading a message's status")?;
-    Ok(Message {
+pub fn message(row: mail::Model) -> Message {
+    let status = row.status;
+    Message {
         id: row.id,
         organization_id: row.organization_id,
         recipient: row.recipient,
@@ -26,7 +24,7 @@ pub fn message(row: mail::Model) -> Result<Message> {
         last_error: row.last_error,
         sent_at: row.sent_at,
         created_at: row.created_at,
-    })
+    }
 }
 
 /// What happened to it.

@@ -6,6 +6,7 @@ use crate::{
     units::{Bytes, MilliCpu, Timestamp},
 };
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 mod fields;
 mod input;
@@ -196,6 +197,14 @@ impl InvitationStatus {
             InvitationStatus::Revoked => "Revoked",
             InvitationStatus::Expired => "Expired",
         }
+    }
+}
+
+impl FromStr for InvitationStatus {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = InvitationStatus::ALL.into_iter().find(|it| it.name() == text);
+        found.ok_or("A status is pending, accepted, declined, revoked or expired.")
     }
 }
 

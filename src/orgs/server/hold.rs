@@ -7,6 +7,7 @@ use crate::{
     error::{Error, Result, Thing},
     fault::Because,
     id::{OrgId, RoleId, UserId},
+    orgs::model::InvitationStatus,
     rights::{Action, Permissions, Role},
     runtime::panel::Panel,
     store::{
@@ -158,7 +159,7 @@ pub async fn take_back_invitations(tx: &Tx, panel: &Panel, org: &OrgId, sender: 
     let open = invitation::Entity::find()
         .filter(invitation::Column::OrganizationId.eq(org.clone()))
         .filter(invitation::Column::InvitedBy.eq(sender.clone()))
-        .filter(invitation::Column::Status.eq("pending"));
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending));
     let mut gone = Vec::new();
     for row in open.all(tx).await.because("looking up invitations")? {
         if !has.may(Action::Members) || reaches(has, role_permissions(tx, org, &row.role).await?).is_err() {
@@ -169,9 +170,9 @@ pub async fn take_back_invitations(tx: &Tx, panel: &Panel, org: &OrgId, sender: 
         return Ok(());
     }
     let revoke = invitation::Entity::update_many()
-        .col_expr(invitation::Column::Status, Expr::value("revoked"))
+        .col_expr(invitation::Column::Status, Expr::value(InvitationStatus::Revoked))
         .col_expr(invitation::Column::EndedAt, Expr::value(panel.now()))
         .filter(invitation::Column::Id.is_in(gone))
-        .filter(invitation::Column::Status.eq("pending"));
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending));
     revoke.exec(tx).await.because("revoking invitations").map(|_| ())
 }

@@ -7,7 +7,7 @@ use crate::{
     orgs::model::{AppCounts, Defaults, Member, MyOrganization, OrganizationDetails, OrganizationRole},
     rights::{Action, Role},
     runtime::panel::Panel,
-    store::tables::organization,
+    store::tables::{application::Wanted, organization},
     units::Timestamp,
     web::{
         api::{Pagination, Paging},
@@ -265,7 +265,7 @@ pub async fn roles(panel: &Panel, org: &OrgId) -> Result<Vec<OrganizationRole>> 
 
 #[derive(FromQueryResult)]
 struct AppsRow {
-    wanted: String,
+    wanted: Wanted,
     has_release: bool,
     count: i64,
 }
@@ -277,9 +277,9 @@ pub async fn app_counts(panel: &Panel, org: &OrgId) -> Result<AppCounts> {
     let found: Vec<AppsRow> = rows(panel, sql, vec![org.clone().into()], "counting applications").await?;
     let mut counts = AppCounts::default();
     for row in found {
-        let into = match (row.has_release, row.wanted.as_str()) {
+        let into = match (row.has_release, row.wanted) {
             (false, _) => &mut counts.new,
-            (true, "stopped") => &mut counts.stopped,
+            (true, Wanted::Stopped) => &mut counts.stopped,
             (true, _) => &mut counts.running,
         };
         *into += row.count.max(0) as u64;

@@ -1,9 +1,12 @@
-//! An application. `settings` is JSON, `wanted` a word.
+//! An application. `settings` is JSON.
 use crate::{
     id::{AppId, ClusterId, DeploymentId, OrgId},
     units::Timestamp,
 };
 use sea_orm::entity::prelude::*;
+
+// Features below that read the table need its words, too.
+pub use crate::apps::model::Wanted;
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -17,7 +20,7 @@ pub struct Model {
     pub host: String,
     pub settings: String,
     pub replicas: i64,
-    pub wanted: String,
+    pub wanted: Wanted,
     /// It ran when its organization was suspended, and starts again when that goes on.
     pub stopped_by_suspension: bool,
     pub env_version: i64,

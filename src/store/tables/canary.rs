@@ -1,5 +1,6 @@
 //! A deployment that shall be, is or was a canary. `settings` and `failure` are JSON; `share` is the percentage that edges give it now.
 use crate::{
+    deployments::model::{Outcome, Wish},
     id::{AppId, DeploymentId},
     units::Timestamp,
 };
@@ -15,9 +16,9 @@ pub struct Model {
     pub settings: String,
     pub previous_deployment_id: Option<DeploymentId>,
     pub share: i64,
-    pub wish: Option<String>,
+    pub wish: Option<Wish>,
     pub wished_by: Option<String>,
-    pub outcome: Option<String>,
+    pub outcome: Option<Outcome>,
     pub failure: Option<String>,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,

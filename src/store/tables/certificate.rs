@@ -1,5 +1,6 @@
 //! The certificate of a name, and the order that is under way for it. `names` is JSON; `private_key`, `order_key` and `challenges` are sealed.
 use crate::{
+    domains::model::{CertificateSource, CertificateState, Method},
     id::{CertificateId, DomainId},
     units::Timestamp,
 };
@@ -14,10 +15,9 @@ pub struct Model {
     /// None for the platform's own names.
     pub domain_id: Option<DomainId>,
     pub name: String,
-    /// `acme` or `uploaded`.
-    pub source: String,
-    pub method: String,
-    pub state: String,
+    pub source: CertificateSource,
+    pub method: Method,
+    pub state: CertificateState,
     /// PEM.
     pub chain: Option<String>,
     pub private_key: Option<String>,

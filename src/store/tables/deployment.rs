@@ -5,6 +5,9 @@ use crate::{
 };
 use sea_orm::entity::prelude::*;
 
+// Features below that read the table need its words, too.
+pub use crate::deployments::model::{Kind, Phase};
+
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "deployments")]
@@ -14,8 +17,8 @@ pub struct Model {
     pub organization_id: OrgId,
     pub application_id: AppId,
     pub number: i64,
-    pub kind: String,
-    pub phase: String,
+    pub kind: Kind,
+    pub phase: Phase,
     pub request: String,
     pub settings: String,
     pub env_version: i64,

@@ -1,5 +1,8 @@
 //! A line of a deployment's log.
-use crate::{id::DeploymentId, units::Timestamp};
+use crate::{
+    deployments::model::Phase,
+    {id::DeploymentId, units::Timestamp},
+};
 use sea_orm::entity::prelude::*;
 
 /// A row.
@@ -11,7 +14,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub seq: i64,
     pub at: Timestamp,
-    pub phase: String,
+    pub phase: Phase,
     pub text: String,
 }
 

@@ -1,5 +1,8 @@
 //! When a deployment entered a phase.
-use crate::{id::DeploymentId, units::Timestamp};
+use crate::{
+    deployments::model::Phase,
+    {id::DeploymentId, units::Timestamp},
+};
 use sea_orm::entity::prelude::*;
 
 /// A row.
@@ -9,7 +12,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub deployment_id: DeploymentId,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub phase: String,
+    pub phase: Phase,
     pub started_at: Timestamp,
 }
 

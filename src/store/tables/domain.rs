@@ -1,5 +1,6 @@
 //! A domain of an application: a claim to a name, and how it stands. `checks` is JSON.
 use crate::{
+    domains::model::Method,
     id::{AppId, DomainId, OrgId},
     units::Timestamp,
 };
@@ -19,7 +20,7 @@ pub struct Model {
     pub shown: String,
     /// What the ownership record must say.
     pub token: String,
-    pub method: String,
+    pub method: Method,
     pub is_primary: bool,
     /// Sends visitors to the primary domain.
     pub redirects: bool,

@@ -1,6 +1,7 @@
 //! An invitation into an organization.
 use crate::{
     id::{InvitationId, MailId, OrgId, UserId},
+    orgs::model::InvitationStatus,
     units::Timestamp,
 };
 use sea_orm::entity::prelude::*;
@@ -19,8 +20,7 @@ pub struct Model {
     pub message: String,
     pub token_hash: String,
     pub invited_by: UserId,
-    /// `pending`, `accepted`, `declined` or `revoked`.
-    pub status: String,
+    pub status: InvitationStatus,
     /// How long each sending is good.
     pub hours: i64,
     /// How often it was sent.

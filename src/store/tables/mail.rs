@@ -5,6 +5,9 @@ use crate::{
 };
 use sea_orm::entity::prelude::*;
 
+// Grounds that write the table need its words, too.
+pub use crate::mail::model::MailStatus;
+
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "mails")]
@@ -16,7 +19,7 @@ pub struct Model {
     pub template: String,
     /// Sealed: it may hold links with tokens.
     pub content: String,
-    pub status: String,
+    pub status: MailStatus,
     pub attempts: i64,
     pub next_try_at: Timestamp,
     /// From then on it is not sent any more.

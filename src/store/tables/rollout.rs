@@ -1,5 +1,8 @@
 //! How new releases of an application come before visitors. `canary` is JSON.
-use crate::{id::AppId, units::Timestamp};
+use crate::{
+    deployments::model::Strategy,
+    {id::AppId, units::Timestamp},
+};
 use sea_orm::entity::prelude::*;
 
 /// A row.
@@ -8,7 +11,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub application_id: AppId,
-    pub strategy: String,
+    pub strategy: Strategy,
     pub canary: String,
     pub updated_at: Timestamp,
 }

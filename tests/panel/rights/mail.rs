@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use skypanel::{
     fault::Because,
     id::MailId,
-    mail::server::task::suppress,
+    mail::{model::MailStatus, server::task::suppress},
     outbox::{Mail, Template, queue},
     store::tables::mail,
 };
@@ -52,7 +52,7 @@ fn prepare<'a>(t: &'a TestPanel, world: &'a mut World) -> BoxFuture<'a, ()> {
         let made = t.panel.db.tx(async |tx| {
             suppress(tx, &t.panel, GONE, "bounce", None, None).await?;
             let (waits, failed): (MailId, MailId) = (queue(tx, &t.panel, mail()).await?, queue(tx, &t.panel, mail()).await?);
-            let row = mail::ActiveModel { id: Set(failed.clone()), status: Set("failed".into()), ..Default::default() };
+            let row = mail::ActiveModel { id: Set(failed.clone()), status: Set(MailStatus::Failed), ..Default::default() };
             row.update(tx).await.because("failing a message")?;
             Ok((waits, failed))
         });

@@ -108,7 +108,7 @@ pub async fn get(ctx: &Ctx, id: &OrgId) -> Result<AdminOrganizationDetail> {
     let apps = apps.all(db).await.because("listing applications")?.into_iter().map(|app| AdminApplication {
         id: app.id,
         name: app.name,
-        wanted: app.wanted,
+        wanted: app.wanted.name().into(),
         replicas: app.replicas as u64,
         created_at: app.created_at,
     });

@@ -3,8 +3,8 @@
 use crate::{
     audit::server::service::record,
     deployments::{
-        model::{CanarySettings, Deployment, Kind, Phase, Rollout, RolloutInput, Strategy},
-        server::{service, view},
+        model::{CanarySettings, Deployment, Kind, Phase, Rollout, RolloutInput, Strategy, Wish},
+        server::service,
     },
     error::{Error, Result},
     fault::Because,
@@ -24,23 +24,6 @@ use sea_orm::{
 };
 use serde_json::json;
 
-/// What somebody wants of a canary that runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    Promote,
-    RollBack,
-}
-
-impl Wish {
-    /// The word in the database.
-    pub fn name(self) -> &'static str {
-        match self {
-            Wish::Promote => "promote",
-            Wish::RollBack => "roll_back",
-        }
-    }
-}
-
 /// What an application says of its new releases.
 pub async fn rollout(ctx: &Ctx, id: &AppId) -> Result<Rollout> {
     let app = ctx.app(id).to(Action::View).await?;
@@ -50,10 +33,7 @@ pub async fn rollout(ctx: &Ctx, id: &AppId) -> Result<Rollout> {
 async fn of(db: &Db, app: &AppId) -> Result<Rollout> {
     let row = rollout::Entity::find_by_id(app.clone()).one(db.read()).await.because("looking up a rollout")?;
     let Some(row) = row else { return Ok(Rollout::default()) };
-    Ok(Rollout {
-        strategy: row.strategy.parse().because("reading a rollout's strategy")?,
-        canary: serde_json::from_str(&row.canary).because("reading a canary's settings")?,
-    })
+    Ok(Rollout { strategy: row.strategy, canary: serde_json::from_str(&row.canary).because("reading a canary's settings")? })
 }
 
 /// Changes it; what runs already goes on as it began.
@@ -66,7 +46,7 @@ pub async fn set_rollout(ctx: &Ctx, id: &AppId, input: &RolloutInput) -> Result<
     }
     let row = rollout::ActiveModel {
         application_id: Set(app.id.clone()),
-        strategy: Set(after.strategy.name().into()),
+        strategy: Set(after.strategy),
         canary: Set(serde_json::to_string(&after.canary).because("writing a canary's settings")?),
         updated_at: Set(ctx.panel.now()),
     };
@@ -118,14 +98,14 @@ pub async fn roll_back_now(ctx: &Ctx, id: &DeploymentId) -> Result<Deployment> {
 async fn wish(ctx: &Ctx, id: &DeploymentId, wish: Wish, event: &str) -> Result<Deployment> {
     let row = ctx.deployment(id).to(Action::Deploy).await?;
     let over = || Error::Conflict("This deployment is not a canary that runs: there is nothing to decide.".into());
-    if view::phase(&row)? != Phase::Canary || row.cancel_requested {
+    if row.phase != Phase::Canary || row.cancel_requested {
         return Err(over());
     }
     ctx.panel
         .db
         .tx(async |tx| {
             let undecided = canary::Entity::update_many()
-                .col_expr(canary::Column::Wish, Expr::value(wish.name()))
+                .col_expr(canary::Column::Wish, Expr::value(wish))
                 .col_expr(canary::Column::WishedBy, Expr::value(ctx.who.name.clone()))
                 .filter(canary::Column::DeploymentId.eq(id.clone()))
                 .filter(canary::Column::StartedAt.is_not_null())

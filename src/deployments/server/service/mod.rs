@@ -79,7 +79,7 @@ pub async fn rollback(ctx: &Ctx, id: &DeploymentId) -> Result<Deployment> {
     let old = ctx.deployment(id).to(Action::Deploy).await?;
     let app = ctx.app(&old.application_id).to(Action::Deploy).await?;
     let nothing = || Error::Conflict("This deployment never went live; there is nothing to roll back to.".into());
-    if view::phase(&old)? != Phase::Live {
+    if old.phase != Phase::Live {
         return Err(nothing());
     }
     let release = find_release(ctx, old.release_id.clone().ok_or_else(nothing)?).await?;
@@ -165,8 +165,8 @@ async fn enqueue(ctx: &Ctx, app: &Granted<application::Model>, new: New) -> Resu
                 organization_id: Set(app.organization_id.clone()),
                 application_id: Set(app.id.clone()),
                 number: Set(count.because("counting deployments")? as i64 + 1),
-                kind: Set(new.kind.name().into()),
-                phase: Set(Phase::Queued.name().into()),
+                kind: Set(new.kind),
+                phase: Set(Phase::Queued),
                 request: Set(request),
                 settings: Set(new.settings),
                 env_version: Set(new.env_version),
@@ -204,11 +204,11 @@ async fn enqueue(ctx: &Ctx, app: &Granted<application::Model>, new: New) -> Resu
 async fn supersede(tx: &Tx, app: &application::Model, now: Timestamp) -> Result<()> {
     let waiting = deployment::Entity::find()
         .filter(deployment::Column::ApplicationId.eq(app.id.clone()))
-        .filter(deployment::Column::Phase.eq(Phase::Queued.name()));
+        .filter(deployment::Column::Phase.eq(Phase::Queued));
     for old in waiting.all(tx).await.because("looking for a waiting deployment")? {
         let change = deployment::ActiveModel {
             id: Set(old.id.clone()),
-            phase: Set(Phase::Superseded.name().into()),
+            phase: Set(Phase::Superseded),
             phase_at: Set(now),
             finished_at: Set(Some(now)),
             ..Default::default()
@@ -221,7 +221,7 @@ async fn supersede(tx: &Tx, app: &application::Model, now: Timestamp) -> Result<
 
 /// Notes when a phase was entered; entering it again after a takeover keeps the first time.
 pub async fn enter(tx: &Tx, id: &DeploymentId, phase: Phase, at: Timestamp) -> Result<()> {
-    let row = deployment_phase::ActiveModel { deployment_id: Set(id.clone()), phase: Set(phase.name().into()), started_at: Set(at) };
+    let row = deployment_phase::ActiveModel { deployment_id: Set(id.clone()), phase: Set(phase), started_at: Set(at) };
     let keep = sea_orm::sea_query::OnConflict::columns([deployment_phase::Column::DeploymentId, deployment_phase::Column::Phase])
         .do_nothing()
         .to_owned();
@@ -234,7 +234,7 @@ pub async fn enter(tx: &Tx, id: &DeploymentId, phase: Phase, at: Timestamp) -> R
 /// Asks to end a deployment; what visitors see stays as it is.
 pub async fn cancel(ctx: &Ctx, id: &DeploymentId) -> Result<Deployment> {
     let row = ctx.deployment(id).to(Action::Deploy).await?;
-    let phase = view::phase(&row)?;
+    let phase = row.phase;
     if phase.is_final() {
         return Err(Error::Conflict(format!("This deployment is over already: {}.", phase.word().to_lowercase())));
     }
@@ -253,11 +253,11 @@ pub async fn cancel(ctx: &Ctx, id: &DeploymentId) -> Result<Deployment> {
             wish.exec(tx).await.because("asking to cancel")?;
             // One that still waits is over at once; nobody works on it.
             let waiting = deployment::Entity::update_many()
-                .col_expr(deployment::Column::Phase, Expr::value(Phase::Cancelled.name()))
+                .col_expr(deployment::Column::Phase, Expr::value(Phase::Cancelled))
                 .col_expr(deployment::Column::PhaseAt, Expr::value(now.0))
                 .col_expr(deployment::Column::FinishedAt, Expr::value(now.0))
                 .filter(deployment::Column::Id.eq(id.clone()))
-                .filter(deployment::Column::Phase.eq(Phase::Queued.name()));
+                .filter(deployment::Column::Phase.eq(Phase::Queued));
             if waiting.exec(tx).await.because("cancelling a waiting deployment")?.rows_affected == 1 {
                 enter(tx, id, Phase::Cancelled, now).await?;
             }
@@ -324,7 +324,7 @@ pub async fn log_tail(ctx: &Ctx, id: &DeploymentId, limit: u64) -> Result<Vec<Lo
         .limit(limit);
     let mut rows = last.all(ctx.panel.db.read()).await.because("reading a log")?;
     rows.reverse();
-    rows.into_iter().map(line).collect()
+    Ok(rows.into_iter().map(line).collect())
 }
 
 /// Lines without asking for the right again: for a stream that asked once.
@@ -334,10 +334,9 @@ pub async fn lines(ctx: &Ctx, id: &DeploymentId, after: i64, limit: u64) -> Resu
         .filter(deployment_log::Column::Seq.gt(after))
         .order_by_asc(deployment_log::Column::Seq)
         .limit(limit);
-    rows.all(ctx.panel.db.read()).await.because("reading a log")?.into_iter().map(line).collect()
+    Ok(rows.all(ctx.panel.db.read()).await.because("reading a log")?.into_iter().map(line).collect())
 }
 
-fn line(row: deployment_log::Model) -> Result<LogLine> {
-    let phase = row.phase.parse().because("reading a log")?;
-    Ok(LogLine { seq: row.seq, at: row.at, phase, text: row.text })
+fn line(row: deployment_log::Model) -> LogLine {
+    LogLine { seq: row.seq, at: row.at, phase: row.phase, text: row.text }
 }

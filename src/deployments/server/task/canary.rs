@@ -1,14 +1,14 @@
 //! A canary under way: its release runs beside the live one and gets a share of the requests, step by step, while both are measured over
 //! the same span. Everything that was decided stands in the database before it is done, so that another panel goes on from there.
 use crate::{
+    apps::model::Wanted,
     audit::server::service::{Event, record_for},
     deployments::{
-        model::{CanarySettings, Next, Numbers, Outcome, Phase, judge},
+        model::{CanarySettings, Next, Numbers, Outcome, Phase, Wish, judge},
         server::{
             canary_numbers::{self, Sums},
             canary_view,
             failure::{self, Reason},
-            service::canary::Wish,
             task::{
                 drive::{Drive, Halt},
                 routes, steps,
@@ -53,7 +53,7 @@ pub async fn after_probing(drive: &mut Drive) -> Result<Phase> {
     }
     let app =
         application::Entity::find_by_id(drive.app.id.clone()).one(drive.panel.db.read()).await.because("looking up an application")?;
-    if app.is_some_and(|app| app.live_deployment_id.is_some_and(|live| live != drive.row.id) && app.wanted == "running") {
+    if app.is_some_and(|app| app.live_deployment_id.is_some_and(|live| live != drive.row.id) && app.wanted == Wanted::Running) {
         return Ok(Phase::Canary);
     }
     drive.say("No release serves that this one could be compared with, so all visitors get it at once.");
@@ -73,7 +73,7 @@ struct Run {
 /// Leads a growing share of the requests to the new release until it is judged.
 pub async fn canary(drive: &mut Drive) -> Result<Phase, Halt> {
     let row = find(&drive.panel, &drive.row.id).await?.ok_or("it was never planned").because("going on with a canary")?;
-    if let Some(outcome) = canary_view::outcome(&row)? {
+    if let Some(outcome) = row.outcome {
         return over(drive, &row, outcome).await;
     }
     if row.started_at.is_none() {
@@ -208,18 +208,18 @@ async fn look(drive: &mut Drive, run: &mut Run) -> Result<Option<Phase>, Halt> {
         return Ok(Some(Phase::Superseded));
     }
     let who = run.row.wished_by.clone().unwrap_or_default();
-    match run.row.wish.as_deref() {
-        Some(wish) if wish == Wish::Promote.name() => {
+    match run.row.wish {
+        Some(Wish::Promote) => {
             count(drive, run, true).await?;
             drive.say(&format!("{who} lets all visitors have this release."));
             return promote(drive, run).await.map(Some);
         }
-        Some(wish) if wish == Wish::RollBack.name() => {
+        Some(Wish::RollBack) => {
             count(drive, run, true).await?;
             let reason = format!("{who} took the release back while it had {} % of the requests.", run.step.percent);
             return Err(roll_back(drive, "canary_taken_back", reason).await?);
         }
-        _ => {}
+        None => {}
     }
     refuse_dead(drive).await?;
     if count(drive, run, false).await? == Next::Wait {
@@ -240,7 +240,7 @@ async fn look(drive: &mut Drive, run: &mut Run) -> Result<Option<Phase>, Halt> {
 async fn is_outdated(drive: &Drive) -> Result<bool> {
     let newer = deployment::Entity::find()
         .filter(deployment::Column::ApplicationId.eq(drive.app.id.clone()))
-        .filter(deployment::Column::Phase.eq(Phase::Queued.name()));
+        .filter(deployment::Column::Phase.eq(Phase::Queued));
     Ok(newer.count(drive.panel.db.read()).await.because("looking for a newer deployment")? > 0)
 }
 
@@ -361,7 +361,7 @@ fn ended(drive: &Drive, outcome: Outcome, why: Option<(&str, &str)>) -> Result<c
     let why = why.map(|why| serde_json::to_string(&why)).transpose().because("writing why a canary ended")?;
     Ok(canary::ActiveModel {
         deployment_id: Set(drive.row.id.clone()),
-        outcome: Set(Some(outcome.name().into())),
+        outcome: Set(Some(outcome)),
         failure: Set(why),
         finished_at: Set(Some(drive.panel.now())),
         ..Default::default()
@@ -387,7 +387,7 @@ async fn tell(tx: &Tx, drive: &Drive, name: &str, detail: serde_json::Value) -> 
 pub async fn withdraw(drive: &mut Drive, outcome: Outcome, why: Option<&Reason>) -> Result<(), Halt> {
     let Some(row) = find(&drive.panel, &drive.row.id).await?.filter(|row| row.started_at.is_some()) else { return Ok(()) };
     // A promotion that came to nothing is none.
-    let is_decided = canary_view::outcome(&row)?.is_some_and(|it| it != Outcome::Promoted || outcome == Outcome::Promoted);
+    let is_decided = row.outcome.is_some_and(|it| it != Outcome::Promoted || outcome == Outcome::Promoted);
     let change = match is_decided {
         true => canary::ActiveModel { deployment_id: Set(drive.row.id.clone()), share: Set(0), ..Default::default() },
         false => canary::ActiveModel { share: Set(0), ..ended(drive, outcome, why.map(|why| (why.code, why.sentence.as_str())))? },

@@ -7,7 +7,7 @@ use crate::orgs::server::APPLICATIONS;
 use crate::{
     apps::{
         model::Wanted,
-        server::view::{running, service_name, wanted},
+        server::view::{running, service_name},
     },
     clusters::server::service as clusters,
     deployments::server::{spec, task::steps},
@@ -18,7 +18,10 @@ use crate::{
         loops::{Loop, Outcome},
         panel::Panel,
     },
-    store::tables::{application, deployment, provider, release},
+    store::{
+        columns::readable,
+        tables::{application, deployment, provider, release},
+    },
     swarm::{LABEL_APP, Service, Swarm, SwarmError},
 };
 use futures::FutureExt;
@@ -58,13 +61,13 @@ async fn one(panel: &Panel, provider: &ProviderId, swarm: &dyn Swarm, services: 
     let clusters = clusters::providers(panel).await?;
     // Asked for before and after the applications: whatever moves on between the questions is in one of the answers.
     let mut active = under_way(panel).await?;
-    let apps = application::Entity::find().all(panel.db.read()).await.because("looking up applications")?;
+    let apps = readable(panel.db.read(), application::Entity::find(), "looking up applications").await?;
     active.extend(under_way(panel).await?);
     let there: HashMap<&str, &Service> = services.iter().map(|service| (service.name.as_str(), service)).collect();
     let mut did = Vec::new();
     for app in apps.iter().filter(|app| app.deleted_at.is_none() && clusters.get(&app.cluster_id) == Some(provider)) {
         let Some(live) = &app.live_deployment_id else { continue };
-        let copies = if wanted(app) == Wanted::Running { app.replicas as u32 } else { 0 };
+        let copies = if app.wanted == Wanted::Running { app.replicas as u32 } else { 0 };
         let done = match there.get(service_name(live).as_str()) {
             None => make(panel, swarm, app, live, copies).await?.map(|()| format!("made the service of {} again", app.id)),
             Some(service) if service.replicas != copies => {

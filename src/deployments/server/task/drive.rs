@@ -11,7 +11,6 @@ use crate::{
             failure::Reason,
             service::enter,
             task::{BEAT, beat, canary, cancel_requested, log::Log, steps},
-            view,
         },
     },
     error::{Error, Result, Thing},
@@ -97,8 +96,8 @@ async fn begin(panel: &Arc<Panel>, id: &DeploymentId) -> Result<Option<Drive>> {
     let cluster = clusters::place(panel, &app.cluster_id).await?.cluster;
     let swarm = clusters::swarm(panel, &cluster).await?;
     let log = Log::resume(panel, id).await?;
-    if view::phase(&row)?.is_active() {
-        log.line(view::phase(&row)?, "The panel was started again; this phase goes on.");
+    if row.phase.is_active() {
+        log.line(row.phase, "The panel was started again; this phase goes on.");
     }
     let canary = canary::planned(panel, id).await?;
     Ok(Some(Drive { panel: panel.clone(), swarm, row, app, cluster, log, canary }))
@@ -112,16 +111,14 @@ impl Drive {
 
     /// Notes a line in the deployment's log.
     pub fn say(&self, text: &str) {
-        if let Ok(phase) = view::phase(&self.row) {
-            self.log.line(phase, text);
-        }
+        self.log.line(self.row.phase, text);
     }
 
     async fn run(mut self) {
         let id = self.row.id.clone();
         let mut tries = 0;
         loop {
-            let Ok(phase) = view::phase(&self.row) else { return };
+            let phase = self.row.phase;
             if phase.is_final() {
                 return;
             }
@@ -235,12 +232,12 @@ impl Drive {
 
     /// Enters the next phase, in the row and in its history, if the lease is still ours.
     pub async fn advance(&mut self, next: Phase, failed: Option<(Failure, Dossier)>) -> Result<(), Halt> {
-        let (now, phase) = (self.panel.now(), view::phase(&self.row)?);
+        let (now, phase) = (self.panel.now(), self.row.phase);
         if !phase.may_become(next) {
             return Err(crate::fault::internal("moving a deployment on", format!("{phase} can't become {next}")).into());
         }
         self.log.flush().await?;
-        let mut change = deployment::ActiveModel { phase: Set(next.name().into()), phase_at: Set(now), ..Default::default() };
+        let mut change = deployment::ActiveModel { phase: Set(next), phase_at: Set(now), ..Default::default() };
         if next.is_final() {
             change.finished_at = Set(Some(now));
             change.lease_owner = Set(None);
@@ -253,7 +250,7 @@ impl Drive {
         let moved = deployment::Entity::update_many()
             .set(change)
             .filter(deployment::Column::Id.eq(self.row.id.clone()))
-            .filter(deployment::Column::Phase.eq(phase.name()))
+            .filter(deployment::Column::Phase.eq(phase))
             .filter(deployment::Column::LeaseOwner.eq(self.panel.owner.clone()));
         let id = self.row.id.clone();
         let moved = self
@@ -270,7 +267,7 @@ impl Drive {
         if moved != 1 {
             return Err(Halt::Lost);
         }
-        self.row.phase = next.name().into();
+        self.row.phase = next;
         self.row.phase_at = now;
         tracing::info!(deployment.id = %self.row.id, app.id = %self.app.id, "{phase} → {next}");
         self.panel.changes.tell(Changed::Deployment(self.row.id.clone()));

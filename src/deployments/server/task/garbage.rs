@@ -95,7 +95,7 @@ async fn keep_set(panel: &Panel) -> Result<(HashSet<String>, HashSet<AppId>)> {
     let went_live = deployment::Entity::find()
         .select_only()
         .column(deployment::Column::ReleaseId)
-        .filter(deployment::Column::Phase.eq(Phase::Live.name()))
+        .filter(deployment::Column::Phase.eq(Phase::Live))
         .into_tuple::<Option<crate::id::ReleaseId>>();
     let went_live: HashSet<_> = went_live.all(db).await.because("looking up deployments")?.into_iter().flatten().collect();
     let all = release::Entity::find().filter(release::Column::ImageKept.eq(true)).order_by_desc(release::Column::Number);
@@ -120,8 +120,7 @@ async fn keep_set(panel: &Panel) -> Result<(HashSet<String>, HashSet<AppId>)> {
     }
     // A build that is under way has an image before it has a release.
     kept.extend(active.iter().filter_map(|row| row.image.clone()));
-    let building: HashSet<_> =
-        active.iter().filter(|row| row.phase == Phase::Building.name()).map(|row| row.application_id.clone()).collect();
+    let building: HashSet<_> = active.iter().filter(|row| row.phase == Phase::Building).map(|row| row.application_id.clone()).collect();
     let known = apps.into_iter().map(|app| app.id).filter(|id| !building.contains(id)).collect();
     Ok((kept, known))
 }

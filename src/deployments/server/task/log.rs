@@ -67,7 +67,7 @@ impl Log {
             deployment_id: Set(self.id.clone()),
             seq: Set(*seq),
             at: Set(*at),
-            phase: Set(phase.name().into()),
+            phase: Set(*phase),
             text: Set(text.clone()),
         };
         let rows: Vec<deployment_log::ActiveModel> = lines.iter().map(row).collect();

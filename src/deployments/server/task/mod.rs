@@ -110,7 +110,7 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
 /// Takes the oldest deployment that nobody holds and whose application has none under way.
 async fn claim(panel: &Panel, hands: &WorkerSlots) -> Result<Option<DeploymentId>> {
     let now = panel.db.now().await?;
-    let rows: Vec<(DeploymentId, crate::id::AppId, String, bool)> = deployment::Entity::find()
+    let rows: Vec<(DeploymentId, crate::id::AppId, Phase, bool)> = deployment::Entity::find()
         .select_only()
         .columns([deployment::Column::Id, deployment::Column::ApplicationId, deployment::Column::Phase])
         .column_as(Expr::expr(is_free::<deployment::Entity>(now)), "free")
@@ -121,13 +121,13 @@ async fn claim(panel: &Panel, hands: &WorkerSlots) -> Result<Option<DeploymentId
         .all(panel.db.read())
         .await
         .because("looking at the queue")?;
-    let under_way: HashSet<_> = rows.iter().filter(|row| row.2 != Phase::Queued.name()).map(|row| row.1.clone()).collect();
+    let under_way: HashSet<_> = rows.iter().filter(|row| row.2 != Phase::Queued).map(|row| row.1.clone()).collect();
     // A canary takes hours and no strength: nobody else's deployment waits for it.
-    let is_canary = |phase: &str| phase == Phase::Canary.name();
-    let at_work = rows.iter().filter(|row| !is_canary(&row.2) && hands.has(&row.0)).count();
+    let is_canary = |phase: Phase| phase == Phase::Canary;
+    let at_work = rows.iter().filter(|row| !is_canary(row.2) && hands.has(&row.0)).count();
     let is_full = at_work >= panel.config.deploy.concurrent;
     for (id, app, phase, free) in rows {
-        let waits = phase == Phase::Queued.name() && under_way.contains(&app) || is_full && !is_canary(&phase);
+        let waits = phase == Phase::Queued && under_way.contains(&app) || is_full && !is_canary(phase);
         if !free || waits || !hands.take(&id) {
             continue;
         }

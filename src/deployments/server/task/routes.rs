@@ -7,21 +7,20 @@ use crate::orgs::server::ROUTES;
 use crate::{
     apps::{
         model::Wanted,
-        server::view::{running, service_name, wanted},
+        server::view::{running, service_name},
     },
     clusters::server::service::providers,
     deployments::server::canary_share,
     edge::{Backend, Certificate, Challenge, Route, Snapshot, Target},
     edges::server::{material::Material, service::versions},
     error::Result,
-    fault::Because,
     id::{AppId, DeploymentId, OrgId, ProviderId},
     routing::server::{policies, policies::Path},
     runtime::{
         loops::{Loop, Outcome},
         panel::Panel,
     },
-    store::tables::application,
+    store::{columns::readable, tables::application},
 };
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -105,7 +104,7 @@ fn challenges(material: &Material) -> Vec<Challenge> {
 
 async fn routes(panel: &Panel) -> Result<(Vec<Route>, bool)> {
     let apps = application::Entity::find().filter(application::Column::DeletedAt.is_null()).order_by_asc(application::Column::Id);
-    let apps = apps.all(panel.db.read()).await.because("looking up applications")?;
+    let apps = readable(panel.db.read(), apps, "looking up applications").await?;
     let providers = providers(panel).await?;
     let shares = canary_share::all(panel).await?;
     let rules = policies(panel).await?;
@@ -116,7 +115,7 @@ async fn routes(panel: &Panel) -> Result<(Vec<Route>, bool)> {
     let mut is_whole = true;
     let route = |app: application::Model| {
         let beside = shares.get(&app.id).filter(|share| app.live_deployment_id.as_ref() == Some(&share.old));
-        let target = match (&app.live_deployment_id, wanted(&app)) {
+        let target = match (&app.live_deployment_id, app.wanted) {
             (None, _) => Target::Empty,
             (_, Wanted::Stopped | Wanted::Deleted) => Target::Stopped,
             (Some(live), Wanted::Running) => {

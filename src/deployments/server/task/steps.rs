@@ -1,7 +1,7 @@
 //! The steps of the walk, one a phase. Each is idempotent: begun again after a crash, it finds what it made and goes on.
 use crate::{
     apps::{
-        model::{Settings, Source},
+        model::{Settings, Source, Wanted},
         server::view::running,
     },
     clusters::server::{observe, service as clusters},
@@ -15,7 +15,6 @@ use crate::{
                 drive::{Drive, Halt},
                 routes, start,
             },
-            view,
         },
     },
     edges::server::service as edges,
@@ -101,7 +100,7 @@ pub async fn forget_checkout(drive: &Drive) {
 
 /// Removes the image of a build that came to no release.
 pub async fn forget_image(drive: &Drive) -> Result<(), SwarmError> {
-    if drive.row.release_id.is_some() || drive.row.kind != Kind::Deploy.name() {
+    if drive.row.release_id.is_some() || drive.row.kind != Kind::Deploy {
         return Ok(());
     }
     let tag = tag(drive);
@@ -422,7 +421,7 @@ async fn put_live(drive: &Drive) -> Result<Option<Option<DeploymentId>>> {
                 id: Set(app.id.clone()),
                 live_deployment_id: Set(Some(id.clone())),
                 // Stopped meanwhile, too late to cancel: it is live and stays stopped.
-                wanted: if own.cancel_requested { NotSet } else { Set("running".into()) },
+                wanted: if own.cancel_requested { NotSet } else { Set(Wanted::Running) },
                 updated_at: Set(now),
                 ..Default::default()
             };
@@ -469,7 +468,7 @@ pub async fn let_end(drive: &Drive, release: &DeploymentId, called: &str) -> Res
 
 /// Whether the phase of a deployment is one in which its service may exist.
 pub fn may_run(row: &deployment::Model) -> bool {
-    view::phase(row).is_ok_and(|phase| phase >= Phase::Starting && !phase.is_final())
+    row.phase >= Phase::Starting && !row.phase.is_final()
 }
 
 /// Memory that one replica may use.

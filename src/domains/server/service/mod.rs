@@ -171,7 +171,7 @@ async fn insert(tx: &Tx, ctx: &Ctx, app: &Granted<application::Model>, new: Clai
         name: Set(new.name.to_string()),
         shown: Set(new.shown.into()),
         token: Set(format!("skypanel-{}", &random::hash(&random::token())[..32])),
-        method: Set(new.method.name().into()),
+        method: Set(new.method),
         is_primary: Set(new.primary),
         redirects: Set(new.redirects),
         next_check_at: Set(now),
@@ -219,7 +219,7 @@ pub async fn update(ctx: &Ctx, id: &DomainId, form: &UpdateDomain) -> Result<Dom
     let name = view::name(&row)?;
     let mut fields = Fields::default();
     let method = form.validation_method.as_deref().and_then(|text| fields.take("validation_method", text.parse::<Method>()));
-    if let Some(method) = method.filter(|method| method.name() != row.method) {
+    if let Some(method) = method.filter(|method| *method != row.method) {
         fields.take("validation_method", names::feasible(&ctx.panel.config, method));
     }
     if name.is_wildcard() && method.is_some_and(|method| method != Method::Dns) {
@@ -240,12 +240,12 @@ pub async fn update(ctx: &Ctx, id: &DomainId, form: &UpdateDomain) -> Result<Dom
     if primary && redirects && form.redirect_to_primary == Some(true) {
         return Err(Error::invalid("redirect_to_primary", "This is the primary domain; it can’t redirect to itself."));
     }
-    let method = method.map_or_else(|| row.method.clone(), |method| method.name().into());
+    let method = method.unwrap_or(row.method);
     let mut change = domain::ActiveModel {
         application_id: Set(app.clone()),
         is_primary: Set(primary),
         redirects: Set(redirects && !primary),
-        method: Set(method.clone()),
+        method: Set(method),
         version: Set(row.version + 1),
         ..Default::default()
     };
@@ -269,7 +269,7 @@ pub async fn update(ctx: &Ctx, id: &DomainId, form: &UpdateDomain) -> Result<Dom
             record(tx, ctx, "domain.changed", &row.id, detail).await?;
             if method != row.method {
                 let certificates = certificate::Entity::update_many()
-                    .col_expr(certificate::Column::Method, Expr::value(method.clone()))
+                    .col_expr(certificate::Column::Method, Expr::value(method))
                     .filter(certificate::Column::DomainId.eq(row.id.clone()));
                 certificates.exec(tx).await.because("changing a certificate's method")?;
             }
@@ -357,27 +357,23 @@ async fn order(ctx: &Ctx, row: &Granted<domain::Model>, form: &ChangeCertificate
     let subject = format!("certificate-orders {}", row.id);
     attempts::check(panel, &subject, ORDERS).await?;
     attempts::count(panel, &subject, ORDERS).await?;
-    let method = method.map_or_else(|| row.method.clone(), |method| method.name().into());
+    let method = method.unwrap_or(row.method);
     let known = of(panel, row).await?;
-    let due = known.as_ref().is_none_or(|it| form.force_renew || it.source != CertificateSource::Acme.name() || it.chain.is_none());
+    let due = known.as_ref().is_none_or(|it| form.force_renew || it.source != CertificateSource::Acme || it.chain.is_none());
     panel
         .db
         .tx(async |tx| {
             record(tx, ctx, "certificate.requested", &row.id, json!({ "domain": row.name, "method": method, "renew": form.force_renew }))
                 .await?;
-            let change = domain::ActiveModel { method: Set(method.clone()), ..Default::default() };
+            let change = domain::ActiveModel { method: Set(method), ..Default::default() };
             domain::Entity::update_many()
                 .set(change)
                 .filter(domain::Column::Id.eq(row.id.clone()))
                 .exec(tx)
                 .await
                 .because("changing a method")?;
-            verify::order(tx, panel, &domain::Model { method: method.clone(), ..(**row).clone() }).await?;
-            let mut change = certificate::ActiveModel {
-                source: Set(CertificateSource::Acme.name().into()),
-                method: Set(method.clone()),
-                ..Default::default()
-            };
+            verify::order(tx, panel, &domain::Model { method, ..(**row).clone() }).await?;
+            let mut change = certificate::ActiveModel { source: Set(CertificateSource::Acme), method: Set(method), ..Default::default() };
             if due {
                 // Whatever is under way ends with its lease's next write; the next attempt begins anew.
                 change.next_try_at = Set(panel.now());
@@ -410,9 +406,9 @@ async fn upload(ctx: &Ctx, row: &Granted<domain::Model>, chain: &str, key: &str)
         id: Set(id.clone()),
         domain_id: Set(Some(row.id.clone())),
         name: Set(row.name.clone()),
-        source: Set(CertificateSource::Uploaded.name().into()),
-        method: Set(row.method.clone()),
-        state: Set(CertificateState::Issued.name().into()),
+        source: Set(CertificateSource::Uploaded),
+        method: Set(row.method),
+        state: Set(CertificateState::Issued),
         chain: Set(Some(chain.to_string())),
         private_key: Set(Some(panel.secrets.seal(&place(&id, "key"), key)?)),
         names: Set(serde_json::to_string(&known.names).because("writing a certificate's names")?),

@@ -14,7 +14,7 @@ use crate::{
             records,
             resolve::Dns,
             task::verify,
-            trust, view,
+            trust,
         },
     },
     error::{Error, Result},
@@ -48,7 +48,7 @@ pub async fn claim(panel: &Panel, most: u64) -> Result<Vec<certificate::Model>> 
     let now = panel.db.now().await?;
     let due = certificate::Entity::find()
         .filter(certificate::Column::NextTryAt.lte(panel.now()))
-        .filter(certificate::Column::Source.eq(CertificateSource::Acme.name()))
+        .filter(certificate::Column::Source.eq(CertificateSource::Acme))
         .filter(is_free::<certificate::Entity>(now))
         .order_by_asc(certificate::Column::NextTryAt)
         .limit(most);
@@ -95,7 +95,7 @@ impl Walk<'_> {
     /// From wherever it is to a certificate.
     async fn attempt(&mut self) -> Result<(), Failure> {
         let name: DomainName = self.row.name.parse().map_err(Failure::new)?;
-        let method = view::method(&self.row.method)?;
+        let method = self.row.method;
         self.step(CertificateState::Preflight, certificate::ActiveModel::default()).await?;
         self.preflight(&name, method).await?;
         self.within_budget(&name).await?;
@@ -121,7 +121,7 @@ impl Walk<'_> {
     /// Enters a state. A certificate that is being replaced is “renewing” through all of them.
     async fn step(&mut self, state: CertificateState, change: certificate::ActiveModel) -> Result<()> {
         let state = if self.row.chain.is_some() && state != CertificateState::Issued { CertificateState::Renewing } else { state };
-        self.write(certificate::ActiveModel { state: Set(state.name().into()), ..change }).await
+        self.write(certificate::ActiveModel { state: Set(state), ..change }).await
     }
 
     /// Our own checks, so that what can't succeed does not count at the authority.
@@ -356,7 +356,7 @@ impl Walk<'_> {
             // An order that the authority judged is over.
             false => {
                 let over = if failure.counts || failure.over { Set(None) } else { Set(self.row.order_url.clone()) };
-                self.write(certificate::ActiveModel { state: Set(CertificateState::Failed.name().into()), order_url: over, ..change }).await
+                self.write(certificate::ActiveModel { state: Set(CertificateState::Failed), order_url: over, ..change }).await
             }
         };
         match told {

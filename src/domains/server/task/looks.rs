@@ -44,11 +44,11 @@ pub async fn pass(panel: &Panel) -> Result<u64> {
         let mut change = certificate::ActiveModel { looked_at: Set(now), trusted: Set(judged.or(row.trusted)), ..Default::default() };
         if let Some(sentence) = trouble {
             tracing::warn!(certificate = %row.id, "{sentence}");
-            let is_ours = row.source == CertificateSource::Acme.name() && panel.config.acme.directory.is_some();
+            let is_ours = row.source == CertificateSource::Acme && panel.config.acme.directory.is_some();
             let remedy = if is_ours { "A new one is ordered." } else { "Upload a new one, or let the platform order one." };
             change.problem = Set(Some(format!("{sentence} {remedy}")));
             if is_ours {
-                change.state = Set(CertificateState::Renewing.name().into());
+                change.state = Set(CertificateState::Renewing);
                 change.next_try_at = Set(now);
                 again += 1;
             }

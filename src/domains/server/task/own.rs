@@ -62,9 +62,9 @@ pub async fn ensure(panel: &Panel) -> Result<bool> {
     let new = wanted.into_iter().map(|(name, method)| certificate::ActiveModel {
         id: Set(random::id()),
         name: Set(name),
-        source: Set(CertificateSource::Acme.name().into()),
-        method: Set(method.name().into()),
-        state: Set(CertificateState::Preflight.name().into()),
+        source: Set(CertificateSource::Acme),
+        method: Set(method),
+        state: Set(CertificateState::Preflight),
         // The edges answer our own visit by then.
         next_try_at: Set(now + Duration::from_secs(config.acme.settle_seconds)),
         created_at: Set(now),

@@ -34,7 +34,7 @@ pub async fn check(panel: &Panel, row: domain::Model) -> Result<domain::Model> {
     let app =
         application::Entity::find_by_id(row.application_id.clone()).one(panel.db.read()).await.because("looking up an application")?;
     let app = app.ok_or(Error::NotFound(Thing::Application))?;
-    let (name, method) = (view::name(&row)?, view::method(&row.method)?);
+    let (name, method) = (view::name(&row)?, row.method);
     let found = preflight::look(&panel.config, &Subject::of_claim(&panel.config, &row, &name, method, &app.host)).await?;
     let verified_before = row.verified_at.is_some();
     let id = row.id.clone();
@@ -107,7 +107,7 @@ async fn settle(tx: &Tx, panel: &Panel, row: &domain::Model, found: &Found) -> R
         .because("writing how a claim stands")?;
     if verified {
         order(tx, panel, row).await?;
-        if found.hindrance(view::method(&row.method)?).is_none() {
+        if found.hindrance(row.method).is_none() {
             go_on(tx, panel, row).await?;
         }
     }
@@ -174,16 +174,16 @@ pub fn system() -> Origin {
 
 /// Orders a certificate for a proven domain that has none, where the platform can.
 pub async fn order(tx: &Tx, panel: &Panel, row: &domain::Model) -> Result<()> {
-    if panel.config.acme.directory.is_none() || names::feasible(&panel.config, view::method(&row.method)?).is_err() {
+    if panel.config.acme.directory.is_none() || names::feasible(&panel.config, row.method).is_err() {
         return Ok(());
     }
     let new = certificate::ActiveModel {
         id: Set(random::id()),
         domain_id: Set(Some(row.id.clone())),
         name: Set(row.name.clone()),
-        source: Set(CertificateSource::Acme.name().into()),
-        method: Set(row.method.clone()),
-        state: Set(CertificateState::Preflight.name().into()),
+        source: Set(CertificateSource::Acme),
+        method: Set(row.method),
+        state: Set(CertificateState::Preflight),
         next_try_at: Set(panel.now()),
         created_at: Set(panel.now()),
         ..Default::default()
@@ -200,7 +200,7 @@ async fn go_on(tx: &Tx, panel: &Panel, row: &domain::Model) -> Result<()> {
     let held = certificate::Entity::update_many()
         .col_expr(certificate::Column::NextTryAt, Expr::value(panel.now().0))
         .filter(certificate::Column::DomainId.eq(row.id.clone()))
-        .filter(certificate::Column::State.eq(CertificateState::Preflight.name()))
+        .filter(certificate::Column::State.eq(CertificateState::Preflight))
         .filter(certificate::Column::NextTryAt.gt(panel.now()));
     let done = held.exec(tx).await.because("going on with a certificate")?;
     if done.rows_affected > 0 {

@@ -42,8 +42,7 @@ fn invitation(text: &str) -> Result<InvitationId> {
 /// Parses a status; none where none is given.
 pub fn status(text: Option<&str>) -> Result<Option<InvitationStatus>> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let found = InvitationStatus::ALL.into_iter().find(|it| it.name() == text);
-    found.map(Some).ok_or_else(|| Error::invalid("status", "A status is pending, accepted, declined, revoked or expired."))
+    text.parse().map(Some).map_err(|why| Error::invalid("status", why))
 }
 
 /// Invites somebody by e-mail. `email_status` says whether the mail is on its way.

@@ -44,13 +44,13 @@ struct Row {
     role_name: Option<String>,
     message: String,
     email: String,
-    status: String,
+    status: InvitationStatus,
     expires_at: Timestamp,
 }
 
 impl Row {
     fn status(&self, now: Timestamp) -> InvitationStatus {
-        if self.deleted_at.is_some() { InvitationStatus::Revoked } else { status(&self.status, self.expires_at, now) }
+        if self.deleted_at.is_some() { InvitationStatus::Revoked } else { status(self.status, self.expires_at, now) }
     }
 
     fn welcome(self) -> Result<Welcome> {
@@ -207,16 +207,16 @@ async fn enter(tx: &Tx, panel: &Panel, row: &Row, person: &UserId) -> Result<Jso
 async fn close(tx: &Tx, panel: &Panel, id: &InvitationId, to: InvitationStatus) -> Result<()> {
     let now = panel.now();
     let change = invitation::Entity::update_many()
-        .col_expr(invitation::Column::Status, Expr::value(to.name()))
+        .col_expr(invitation::Column::Status, Expr::value(to))
         .col_expr(invitation::Column::EndedAt, Expr::value(now))
         .filter(invitation::Column::Id.eq(id.clone()))
-        .filter(invitation::Column::Status.eq(InvitationStatus::Pending.name()))
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending))
         .filter(invitation::Column::ExpiresAt.gt(now));
     if change.exec(tx).await.because("ending an invitation")?.rows_affected == 1 {
         return Ok(());
     }
     let row = invitation::Entity::find_by_id(id.clone()).one(tx).await.because("looking up an invitation")?;
-    Err(row.map_or(Error::NotFound(Thing::Invitation), |row| ended(status(&row.status, row.expires_at, now))))
+    Err(row.map_or(Error::NotFound(Thing::Invitation), |row| ended(status(row.status, row.expires_at, now))))
 }
 
 /// Why an invitation can't be answered any more.

@@ -53,7 +53,7 @@ struct Row {
     role: String,
     role_name: Option<String>,
     message: String,
-    status: String,
+    status: InvitationStatus,
     invited_by: Option<String>,
     sends: i64,
     created_at: Timestamp,
@@ -68,18 +68,17 @@ const FROM: &str = "FROM invitations i LEFT JOIN users u ON u.id = i.invited_by
      LEFT JOIN roles r ON r.id = i.role AND r.organization_id = i.organization_id WHERE i.organization_id = $1";
 
 /// How a row stands now.
-pub fn status(word: &str, expires_at: Timestamp, now: Timestamp) -> InvitationStatus {
-    match InvitationStatus::ALL.into_iter().find(|it| it.name() == word) {
-        Some(InvitationStatus::Pending) if expires_at <= now => InvitationStatus::Expired,
-        Some(known) => known,
-        None => InvitationStatus::Revoked,
+pub fn status(written: InvitationStatus, expires_at: Timestamp, now: Timestamp) -> InvitationStatus {
+    match written {
+        InvitationStatus::Pending if expires_at <= now => InvitationStatus::Expired,
+        written => written,
     }
 }
 
 fn shown(row: Row, now: Timestamp) -> Result<Invitation> {
     Ok(Invitation {
         role_name: session::role(&row.role, row.role_name, None)?.0,
-        status: status(&row.status, row.expires_at, now),
+        status: status(row.status, row.expires_at, now),
         invited_by: row.invited_by.unwrap_or_else(|| "somebody who is gone".into()),
         sends: row.sends.clamp(0, 1_000) as u32,
         id: row.id,
@@ -113,7 +112,7 @@ pub async fn list(ctx: &Ctx, which: &WhichInvitations, paging: Paging) -> Result
             from.push_str(&format!(" AND i.status = 'pending' AND i.expires_at > ${}", values.len()));
         }
         Some(other) => {
-            values.push(other.name().into());
+            values.push(other.into());
             from.push_str(&format!(" AND i.status = ${}", values.len()));
         }
     }
@@ -175,7 +174,7 @@ fn row(ctx: &Ctx, held: &Held, id: &InvitationId, new: &NewInvitation, token: &s
         message: new.message.clone(),
         token_hash: random::hash(token),
         invited_by: ctx.who.user.clone(),
-        status: InvitationStatus::Pending.name().into(),
+        status: InvitationStatus::Pending,
         hours: i64::from(new.hours),
         sends: 1,
         mail_id: None,
@@ -221,17 +220,17 @@ async fn not_a_member(tx: &Tx, org: &OrgId, email: &Email) -> Result<()> {
 async fn none_open(tx: &Tx, ctx: &Ctx, org: &OrgId, email: &Email) -> Result<()> {
     let now = ctx.panel.now();
     let over = invitation::Entity::update_many()
-        .col_expr(invitation::Column::Status, Expr::value(InvitationStatus::Expired.name()))
+        .col_expr(invitation::Column::Status, Expr::value(InvitationStatus::Expired))
         .col_expr(invitation::Column::EndedAt, Expr::col(invitation::Column::ExpiresAt))
         .filter(invitation::Column::OrganizationId.eq(org.clone()))
         .filter(invitation::Column::Email.eq(email.as_str()))
-        .filter(invitation::Column::Status.eq(InvitationStatus::Pending.name()))
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending))
         .filter(invitation::Column::ExpiresAt.lte(now));
     over.exec(tx).await.because("closing an expired invitation")?;
     let open = invitation::Entity::find()
         .filter(invitation::Column::OrganizationId.eq(org.clone()))
         .filter(invitation::Column::Email.eq(email.as_str()))
-        .filter(invitation::Column::Status.eq(InvitationStatus::Pending.name()));
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending));
     match open.count(tx).await.because("looking for an open invitation")? {
         0 => Ok(()),
         _ => Err(Error::invalid("email", "There is an open invitation to this address. Send that one again, or revoke it first.")),
@@ -242,7 +241,7 @@ async fn within_limits(tx: &Tx, ctx: &Ctx, org: &OrgId) -> Result<()> {
     let now = ctx.panel.now();
     let all = || invitation::Entity::find().filter(invitation::Column::OrganizationId.eq(org.clone()));
     let open = all()
-        .filter(invitation::Column::Status.eq(InvitationStatus::Pending.name()))
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending))
         .filter(invitation::Column::ExpiresAt.gt(now))
         .count(tx)
         .await
@@ -261,7 +260,7 @@ async fn within_limits(tx: &Tx, ctx: &Ctx, org: &OrgId) -> Result<()> {
 async fn pending(tx: &Tx, held: &Held, id: &InvitationId) -> Result<invitation::Model> {
     let row = invitation::Entity::find_by_id(id.clone()).filter(invitation::Column::OrganizationId.eq(held.org.clone()));
     let row = row.one(tx).await.because("looking up an invitation")?.ok_or(Error::NotFound(Thing::Invitation))?;
-    match status(&row.status, row.expires_at, Timestamp(0)) {
+    match status(row.status, row.expires_at, Timestamp(0)) {
         InvitationStatus::Pending => Ok(row),
         ended => Err(Error::Conflict(format!("This invitation was {} already.", ended.name()))),
     }
@@ -313,7 +312,7 @@ pub async fn revoke(ctx: &Ctx, id: &InvitationId) -> Result<()> {
             let row = pending(tx, &held, id).await?;
             record(tx, ctx, "invitation.revoked", id, json!({ "email": row.email })).await?;
             let change = invitation::Entity::update_many()
-                .col_expr(invitation::Column::Status, Expr::value(InvitationStatus::Revoked.name()))
+                .col_expr(invitation::Column::Status, Expr::value(InvitationStatus::Revoked))
                 .col_expr(invitation::Column::EndedAt, Expr::value(ctx.panel.now()))
                 .filter(invitation::Column::Id.eq(id.clone()));
             change.exec(tx).await.because("revoking an invitation").map(|_| ())

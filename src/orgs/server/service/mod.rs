@@ -15,7 +15,10 @@ use crate::{
     fault::Because,
     id::{Id, OrgId, UserId},
     orgs::{
-        model::{CreateOrganization, Defaults, MyOrganization, NewSettings, OrganizationDetails, OrganizationOverview, UpdateOrganization},
+        model::{
+            CreateOrganization, Defaults, InvitationStatus, MyOrganization, NewSettings, OrganizationDetails, OrganizationOverview,
+            UpdateOrganization,
+        },
         server::{
             hold::{hold, hold_row, keep_a_home, keep_an_owner, take_back_invitations},
             view::{self, WhichMembers},
@@ -349,10 +352,10 @@ async fn live_apps(tx: &Tx, org: &OrgId) -> Result<u64> {
 async fn delete_all(tx: &Tx, ctx: &Ctx, org: &OrgId, apps: u64) -> Result<Vec<UserId>> {
     let now = ctx.panel.now();
     let revoke = invitation::Entity::update_many()
-        .col_expr(invitation::Column::Status, Expr::value("revoked"))
+        .col_expr(invitation::Column::Status, Expr::value(InvitationStatus::Revoked))
         .col_expr(invitation::Column::EndedAt, Expr::value(now))
         .filter(invitation::Column::OrganizationId.eq(org.clone()))
-        .filter(invitation::Column::Status.eq("pending"));
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending));
     revoke.exec(tx).await.because("revoking invitations")?;
     let members = membership::Entity::find().filter(membership::Column::OrganizationId.eq(org.clone()));
     let people: Vec<UserId> = members.all(tx).await.because("looking up members")?.into_iter().map(|row| row.user_id).collect();

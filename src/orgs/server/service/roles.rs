@@ -6,7 +6,7 @@ use crate::{
     fault::Because,
     id::RoleId,
     orgs::{
-        model::{OrganizationRole, RoleInput},
+        model::{InvitationStatus, OrganizationRole, RoleInput},
         server::{
             hold::{Held, hold, take_back_invitations},
             view,
@@ -137,7 +137,7 @@ async fn senders(tx: &Tx, held: &Held, id: &RoleId) -> Result<Vec<membership::Mo
         .column(invitation::Column::InvitedBy)
         .from(invitation::Entity)
         .and_where(invitation::Column::OrganizationId.eq(held.org.clone()))
-        .and_where(invitation::Column::Status.eq("pending"))
+        .and_where(invitation::Column::Status.eq(InvitationStatus::Pending))
         .to_owned();
     let senders = membership::Entity::find()
         .filter(membership::Column::OrganizationId.eq(held.org.clone()))
@@ -172,7 +172,7 @@ async fn in_use(tx: &Tx, ctx: &Ctx, held: &Held, id: &RoleId) -> Result<()> {
     let open = invitation::Entity::find()
         .filter(invitation::Column::OrganizationId.eq(held.org.clone()))
         .filter(invitation::Column::Role.eq(id.to_string()))
-        .filter(invitation::Column::Status.eq("pending"))
+        .filter(invitation::Column::Status.eq(InvitationStatus::Pending))
         .filter(invitation::Column::ExpiresAt.gt(ctx.panel.now()));
     let counts = [
         (members.count(tx).await.because("counting members")?, "member has", "members have"),
