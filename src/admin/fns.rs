@@ -35,7 +35,7 @@ pub struct AnnouncementFields {
 pub async fn read_overview() -> Result<Overview, Error> {
     use super::server::overview;
     use crate::web::ctx::ctx;
-    overview::overview(&ctx()?).await
+    overview::overview(&ctx()?.operator()?).await
 }
 
 /// A page of people.
@@ -43,7 +43,7 @@ pub async fn read_overview() -> Result<Overview, Error> {
 pub async fn read_users(search: Option<String>, status: Option<String>, page: Option<u64>) -> Result<Paged<AdminUser>, Error> {
     use crate::admin::server::service::people;
     use crate::web::ctx::ctx;
-    let (entries, at) = people::list(&ctx()?, &crate::admin::model::AdminQuery { search, status, page, limit: None }).await?;
+    let (entries, at) = people::list(&ctx()?.operator()?, &crate::admin::model::AdminQuery { search, status, page, limit: None }).await?;
     Ok(Paged { entries, page: at.page, pages: at.total_pages, total: at.total })
 }
 
@@ -52,7 +52,7 @@ pub async fn read_users(search: Option<String>, status: Option<String>, page: Op
 pub async fn read_user(id: UserId) -> Result<AdminUserDetail, Error> {
     use crate::admin::server::service::people;
     use crate::web::ctx::ctx;
-    people::get(&ctx()?, &id).await
+    people::get(&ctx()?.operator()?, &id).await
 }
 
 /// Ends a person's sessions and lets her in no more.
@@ -63,7 +63,7 @@ pub async fn suspend_user(id: UserId, reason: String) -> Result<(), Error> {
         kit::{Flash, side::remember},
         web::ctx::ctx,
     };
-    people::suspend(&ctx()?, &id, &reason).await?;
+    people::suspend(&ctx()?.operator()?, &id, &reason).await?;
     remember(Flash::SUSPENDED);
     Ok(())
 }
@@ -76,7 +76,7 @@ pub async fn resume_user(id: UserId) -> Result<(), Error> {
         kit::{Flash, side::remember},
         web::ctx::ctx,
     };
-    people::resume(&ctx()?, &id).await?;
+    people::resume(&ctx()?.operator()?, &id).await?;
     remember(Flash::RESUMED);
     Ok(())
 }
@@ -89,7 +89,7 @@ pub async fn set_operator(id: UserId, is_operator: bool) -> Result<(), Error> {
         kit::{Flash, side::remember},
         web::ctx::ctx,
     };
-    people::set_operator(&ctx()?, &id, is_operator).await?;
+    people::set_operator(&ctx()?.operator()?, &id, is_operator).await?;
     remember(Flash::SAVED);
     Ok(())
 }
@@ -99,8 +99,7 @@ pub async fn set_operator(id: UserId, is_operator: bool) -> Result<(), Error> {
 pub async fn impersonate_user(id: UserId, reason: String, organization: Option<String>) -> Result<(), Error> {
     use crate::admin::server::{cookies, service::impersonation};
     use crate::{admin::model::Impersonate, auth::session::Via, web::ctx::ctx};
-    let ctx = ctx()?;
-    ctx.operator()?;
+    let ctx = ctx()?.operator()?;
     let organization_id = match organization.filter(|id| !id.is_empty()).map(|id| id.parse()) {
         None => None,
         Some(Ok(id)) => Some(id),
@@ -131,7 +130,7 @@ pub async fn read_organizations(
 ) -> Result<Paged<AdminOrganization>, Error> {
     use crate::admin::server::service::organizations;
     use crate::web::ctx::ctx;
-    let (entries, at) = organizations::list(&ctx()?, &crate::admin::model::AdminQuery { search, status, page, limit: None }).await?;
+    let (entries, at) = organizations::list(&ctx()?.operator()?, &crate::admin::model::AdminQuery { search, status, page, limit: None }).await?;
     Ok(Paged { entries, page: at.page, pages: at.total_pages, total: at.total })
 }
 
@@ -140,7 +139,7 @@ pub async fn read_organizations(
 pub async fn read_admin_organization(id: OrgId) -> Result<AdminOrganizationDetail, Error> {
     use crate::admin::server::service::organizations;
     use crate::web::ctx::ctx;
-    organizations::get(&ctx()?, &id).await
+    organizations::get(&ctx()?.operator()?, &id).await
 }
 
 /// Refuses every change in an organization.
@@ -153,7 +152,7 @@ pub async fn suspend_organization(id: OrgId, reason: String, stop_applications: 
         web::ctx::ctx,
     };
     let form = SuspendOrganization { reason, stop_applications: stop_applications.is_some() };
-    organizations::suspend(&ctx()?, &id, &form).await?;
+    organizations::suspend(&ctx()?.operator()?, &id, &form).await?;
     remember(Flash::SUSPENDED);
     Ok(())
 }
@@ -166,7 +165,7 @@ pub async fn resume_organization(id: OrgId) -> Result<(), Error> {
         kit::{Flash, side::remember},
         web::ctx::ctx,
     };
-    organizations::resume(&ctx()?, &id).await?;
+    organizations::resume(&ctx()?.operator()?, &id).await?;
     remember(Flash::RESUMED);
     Ok(())
 }
@@ -176,7 +175,7 @@ pub async fn resume_organization(id: OrgId) -> Result<(), Error> {
 pub async fn read_announcements(page: Option<u64>) -> Result<Paged<Announcement>, Error> {
     use crate::admin::server::service::announcements;
     use crate::web::ctx::ctx;
-    let (entries, at) = announcements::list(&ctx()?, page, None).await?;
+    let (entries, at) = announcements::list(&ctx()?.operator()?, page, None).await?;
     Ok(Paged { entries, page: at.page, pages: at.total_pages, total: at.total })
 }
 
@@ -185,7 +184,7 @@ pub async fn read_announcements(page: Option<u64>) -> Result<Paged<Announcement>
 pub async fn read_announcement(id: AnnouncementId) -> Result<Announcement, Error> {
     use crate::admin::server::service::announcements;
     use crate::web::ctx::ctx;
-    announcements::get(&ctx()?, &id).await
+    announcements::get(&ctx()?.operator()?, &id).await
 }
 
 /// Announces something.
@@ -197,8 +196,7 @@ pub async fn create_announcement(#[server(flatten)] form: AnnouncementFields) ->
         kit::{Flash, side::remember},
         web::ctx::ctx,
     };
-    let ctx = ctx()?;
-    ctx.operator()?;
+    let ctx = ctx()?.operator()?;
     announcements::create(&ctx, &forms::announcement(&form)?).await?;
     remember(Flash::SAVED);
     Ok(())
@@ -213,8 +211,7 @@ pub async fn update_announcement(id: AnnouncementId, #[server(flatten)] form: An
         kit::{Flash, side::remember},
         web::ctx::ctx,
     };
-    let ctx = ctx()?;
-    ctx.operator()?;
+    let ctx = ctx()?.operator()?;
     announcements::update(&ctx, &id, &forms::announcement(&form)?).await?;
     remember(Flash::SAVED);
     Ok(())
@@ -228,7 +225,7 @@ pub async fn delete_announcement(id: AnnouncementId) -> Result<(), Error> {
         kit::{Flash, side::remember},
         web::ctx::ctx,
     };
-    announcements::delete(&ctx()?, &id).await?;
+    announcements::delete(&ctx()?.operator()?, &id).await?;
     remember(Flash::TAKEN_AWAY);
     leptos_axum::redirect("/admin/announcements");
     Ok(())
@@ -247,7 +244,7 @@ pub async fn dismiss_announcement(id: AnnouncementId) -> Result<(), Error> {
 pub async fn read_flags() -> Result<Vec<FeatureFlag>, Error> {
     use crate::admin::server::service::flags;
     use crate::web::ctx::ctx;
-    flags::list(&ctx()?).await
+    flags::list(&ctx()?.operator()?).await
 }
 
 /// Sets how far a feature is rolled out; organizations are ids, one a line.
@@ -259,8 +256,7 @@ pub async fn set_flag(name: String, percent: String, on: String, off: String) ->
         kit::{Flash, side::remember},
         web::ctx::ctx,
     };
-    let ctx = ctx()?;
-    ctx.operator()?;
+    let ctx = ctx()?.operator()?;
     flags::set(&ctx, &name, &forms::flag(&percent, &on, &off)?).await?;
     remember(Flash::SAVED);
     Ok(())

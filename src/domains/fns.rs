@@ -153,7 +153,7 @@ pub async fn read_domains_of(id: AppId, page: u64) -> Result<(Vec<Domain>, u64),
 pub async fn read_own_certificates(page: u64) -> Result<(Vec<OwnCertificate>, u64), Error> {
     use super::server::service;
     use crate::web::{api::Paging, ctx::ctx};
-    let (all, at) = service::own_certificates(&ctx()?, Paging::parse(Some(page), Some(50))?).await?;
+    let (all, at) = service::own_certificates(&ctx()?.operator()?, Paging::parse(Some(page), Some(50))?).await?;
     Ok((all, at.total_pages))
 }
 

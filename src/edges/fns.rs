@@ -11,7 +11,7 @@ use leptos::prelude::*;
 pub async fn read_edges(page: u64) -> Result<EdgePage, Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
-    service::page(&ctx()?, page).await
+    service::page(&ctx()?.operator()?, page).await
 }
 
 /// One edge.
@@ -19,7 +19,7 @@ pub async fn read_edges(page: u64) -> Result<EdgePage, Error> {
 pub async fn read_edge(id: EdgeId) -> Result<Edge, Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
-    service::get(&ctx()?, &id).await
+    service::get(&ctx()?.operator()?, &id).await
 }
 
 /// The name, the token and the command of the edge that was just added or got a new token, where there is one.
@@ -27,8 +27,7 @@ pub async fn read_edge(id: EdgeId) -> Result<Edge, Error> {
 pub async fn read_new_edge() -> Result<Option<(String, String, String)>, Error> {
     use crate::edges::server::once;
     use crate::web::ctx::ctx;
-    let ctx = ctx()?;
-    ctx.operator()?;
+    let ctx = ctx()?.operator()?;
     Ok(once::receive(&ctx))
 }
 
@@ -38,7 +37,7 @@ pub async fn add_edge(name: String) -> Result<(), Error> {
     use super::{model::EdgeForm, server::service};
     use crate::edges::server::once;
     use crate::web::ctx::ctx;
-    let ctx = ctx()?;
+    let ctx = ctx()?.operator()?;
     once::hand_over(&ctx, &service::create(&ctx, &EdgeForm { name }).await?)?;
     leptos_axum::redirect("/admin/edges");
     Ok(())
@@ -52,7 +51,7 @@ pub async fn rename_edge(id: EdgeId, name: String) -> Result<(), Error> {
         kit::{Flash, side::remember},
         web::ctx::ctx,
     };
-    service::rename(&ctx()?, &id, &EdgeForm { name }).await?;
+    service::rename(&ctx()?.operator()?, &id, &EdgeForm { name }).await?;
     remember(Flash::SAVED);
     Ok(())
 }
@@ -63,7 +62,7 @@ pub async fn rotate_edge(id: EdgeId) -> Result<(), Error> {
     use super::server::service;
     use crate::edges::server::once;
     use crate::web::ctx::ctx;
-    let ctx = ctx()?;
+    let ctx = ctx()?.operator()?;
     once::hand_over(&ctx, &service::rotate(&ctx, &id).await?)?;
     leptos_axum::redirect("/admin/edges");
     Ok(())
@@ -77,7 +76,7 @@ pub async fn revoke_edge(id: EdgeId) -> Result<(), Error> {
         kit::{Flash, side::remember},
         web::ctx::ctx,
     };
-    service::revoke(&ctx()?, &id).await?;
+    service::revoke(&ctx()?.operator()?, &id).await?;
     remember(Flash::SAVED);
     Ok(())
 }
@@ -90,7 +89,7 @@ pub async fn remove_edge(id: EdgeId, #[server(default)] confirm: String) -> Resu
         kit::{Flash, side::remember},
         web::ctx::ctx,
     };
-    service::remove_confirmed(&ctx()?, &id, &confirm).await?;
+    service::remove_confirmed(&ctx()?.operator()?, &id, &confirm).await?;
     remember(Flash::TAKEN_AWAY);
     leptos_axum::redirect("/admin/edges");
     Ok(())

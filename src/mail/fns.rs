@@ -11,7 +11,7 @@ use leptos::prelude::*;
 pub async fn read_mail_overview() -> Result<MailOverview, Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
-    service::overview(&ctx()?).await
+    service::overview(&ctx()?.operator()?).await
 }
 
 /// A page of messages.
@@ -26,7 +26,7 @@ pub async fn read_mails(
     use crate::web::{api::Paging, ctx::ctx};
     let status = status.as_deref().filter(|text| !text.is_empty()).map(MailStatus::parse).transpose()?;
     let filter = service::Filter { status, template, search };
-    let (messages, at) = service::list(&ctx()?, &filter, Paging::parse(page, Some(50))?).await?;
+    let (messages, at) = service::list(&ctx()?.operator()?, &filter, Paging::parse(page, Some(50))?).await?;
     Ok(Messages { messages, page: at.page, pages: at.total_pages, total: at.total })
 }
 
@@ -35,7 +35,7 @@ pub async fn read_mails(
 pub async fn read_mail(id: MailId) -> Result<MessageDetail, Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
-    service::get(&ctx()?, &id).await
+    service::get(&ctx()?.operator()?, &id).await
 }
 
 /// Sends a message that was not delivered once more.
@@ -46,7 +46,7 @@ pub async fn retry_mail(id: MailId) -> Result<(), Error> {
         kit::{Flash, side},
         web::ctx::ctx,
     };
-    service::retry(&ctx()?, &id).await?;
+    service::retry(&ctx()?.operator()?, &id).await?;
     side::remember(Flash::MAIL_RETRIED);
     Ok(())
 }
@@ -59,7 +59,7 @@ pub async fn cancel_mail(id: MailId) -> Result<(), Error> {
         kit::{Flash, side},
         web::ctx::ctx,
     };
-    service::cancel(&ctx()?, &id).await?;
+    service::cancel(&ctx()?.operator()?, &id).await?;
     side::remember(Flash::MAIL_ENDED);
     Ok(())
 }
@@ -69,7 +69,7 @@ pub async fn cancel_mail(id: MailId) -> Result<(), Error> {
 pub async fn read_suppressions(search: Option<String>, page: Option<u64>) -> Result<Suppressions, Error> {
     use super::server::service;
     use crate::web::{api::Paging, ctx::ctx};
-    let (suppressions, at) = service::suppressions(&ctx()?, search.as_deref(), Paging::parse(page, Some(50))?).await?;
+    let (suppressions, at) = service::suppressions(&ctx()?.operator()?, search.as_deref(), Paging::parse(page, Some(50))?).await?;
     Ok(Suppressions { suppressions, page: at.page, pages: at.total_pages, total: at.total })
 }
 
@@ -81,7 +81,7 @@ pub async fn suppress_address(address: String) -> Result<(), Error> {
         kit::{Flash, side},
         web::ctx::ctx,
     };
-    service::suppress_address(&ctx()?, &address).await?;
+    service::suppress_address(&ctx()?.operator()?, &address).await?;
     side::remember(Flash::SAVED);
     Ok(())
 }
@@ -94,7 +94,7 @@ pub async fn lift_suppression(address: String) -> Result<(), Error> {
         kit::{Flash, side},
         web::ctx::ctx,
     };
-    service::lift(&ctx()?, &address).await?;
+    service::lift(&ctx()?.operator()?, &address).await?;
     side::remember(Flash::SUPPRESSION_LIFTED);
     Ok(())
 }
@@ -104,7 +104,7 @@ pub async fn lift_suppression(address: String) -> Result<(), Error> {
 pub async fn read_mail_template(kind: String) -> Result<TemplatePreview, Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
-    service::preview(&ctx()?, &kind)
+    service::preview(&ctx()?.operator()?, &kind)
 }
 
 /// Sends a kind of message with made-up content to the operator, and shows what becomes of it.
@@ -115,7 +115,7 @@ pub async fn send_test_mail(template: String) -> Result<(), Error> {
         kit::{Flash, side},
         web::ctx::ctx,
     };
-    let made = service::send_test(&ctx()?, &template).await?;
+    let made = service::send_test(&ctx()?.operator()?, &template).await?;
     side::remember(Flash::TEST_MAIL);
     leptos_axum::redirect(&format!("/admin/mail/messages/{}", made.message.id));
     Ok(())

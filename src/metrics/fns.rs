@@ -48,5 +48,5 @@ pub async fn read_access_log(id: AppId, class: Option<u8>, path: Option<String>)
 pub async fn read_platform_traffic() -> Result<PlatformTraffic, Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
-    service::platform(&ctx()?).await
+    service::platform(&ctx()?.operator()?).await
 }

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 pub async fn read_errors(search: Option<String>, page: u64) -> Result<ErrorPage, Error> {
     use super::server::service;
     use crate::web::{api::Paging, ctx::ctx};
-    let (groups, at) = service::list(&ctx()?, search.as_deref(), Paging::parse(Some(page), Some(50))?).await?;
+    let (groups, at) = service::list(&ctx()?.operator()?, search.as_deref(), Paging::parse(Some(page), Some(50))?).await?;
     Ok(ErrorPage { groups, page: at.page, pages: at.total_pages, total: at.total })
 }
 
@@ -19,5 +19,5 @@ pub async fn read_errors(search: Option<String>, page: u64) -> Result<ErrorPage,
 pub async fn read_error(id: String) -> Result<ErrorDetail, Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
-    service::get(&ctx()?, &id).await
+    service::get(&ctx()?.operator()?, &id).await
 }

@@ -32,22 +32,23 @@ pub struct Ctx {
 
 /// Something that may be acted upon as was asked. Made nowhere but here.
 #[derive(Debug, Clone)]
-pub struct Granted<T> {
-    thing: T,
-    action: Action,
-}
-
-impl<T> Granted<T> {
-    /// What it was granted for.
-    pub fn action(&self) -> Action {
-        self.action
-    }
-}
+pub struct Granted<T>(T);
 
 impl<T> Deref for Granted<T> {
     type Target = T;
     fn deref(&self) -> &T {
-        &self.thing
+        &self.0
+    }
+}
+
+/// The context of somebody who operates the platform. Made nowhere but here: what only operators may do demands one.
+#[derive(Clone)]
+pub struct Operator(Ctx);
+
+impl Deref for Operator {
+    type Target = Ctx;
+    fn deref(&self) -> &Ctx {
+        &self.0
     }
 }
 
@@ -72,7 +73,7 @@ impl<E: EntityTrait> Lookup<'_, E> {
             return Err(Error::NotFound(self.thing));
         }
         self.ctx.allow(permissions, action)?;
-        Ok(Granted { thing, action })
+        Ok(Granted(thing))
     }
 }
 
@@ -104,7 +105,7 @@ impl Ctx {
     /// Refuses where the role does not include the action; answers with the organization to act in.
     pub fn may(&self, action: Action) -> Result<Granted<OrgId>> {
         self.allow(self.who.permissions, action)?;
-        Ok(Granted { thing: self.who.org.clone(), action })
+        Ok(Granted(self.who.org.clone()))
     }
 
     fn allow(&self, permissions: Permissions, action: Action) -> Result<()> {
@@ -138,9 +139,9 @@ impl Ctx {
     }
 
     /// Refuses everybody but the operators of the platform.
-    pub fn operator(&self) -> Result<()> {
+    pub fn operator(&self) -> Result<Operator> {
         if self.who.is_operator && self.who.credential.session().is_some() {
-            Ok(())
+            Ok(Operator(self.clone()))
         } else {
             Err(Error::Forbidden { permission: "operator".into() })
         }
@@ -285,5 +286,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Ctx {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         Ok(Visitor::from_request_parts(parts, state).await?.ctx()?)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Operator {
+    type Rejection = crate::web::api::Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Ctx::from_request_parts(parts, state).await?.operator()?)
     }
 }

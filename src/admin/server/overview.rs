@@ -8,15 +8,14 @@ use crate::{
     mail::model::MailStatus,
     store::tables::{application, deployment, mail, organization, user},
     units::Timestamp,
-    web::ctx::Ctx,
+    web::ctx::Operator,
 };
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 const DAY: i64 = 86_400_000;
 
 /// The figures of now.
-pub async fn overview(ctx: &Ctx) -> Result<Overview> {
-    ctx.operator()?;
+pub async fn overview(ctx: &Operator) -> Result<Overview> {
     let db = ctx.panel.db.read();
     let midnight = Timestamp(ctx.panel.now().millis().div_euclid(DAY) * DAY);
     let (users, orgs, today) = (

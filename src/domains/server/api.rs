@@ -9,7 +9,7 @@ use crate::{
     id::DomainId,
     web::{
         api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, accepted, created, named, ok},
-        ctx::Ctx,
+        ctx::{Ctx, Operator},
     },
 };
 use axum::{Json, extract::Path, response::Response};
@@ -85,7 +85,7 @@ async fn list_of_application(
 /// Certificates of the panel's address and of applications' own names, those with a problem first. For operators.
 #[utoipa::path(get, path = "/api/admin/certificates", tag = "Domains", params(Page),
     responses((status = 200, description = "A page of certificates", body = List<OwnCertificate>)))]
-async fn own_certificates(ctx: Ctx, QueryParams(asked): QueryParams<Page>) -> Result<Json<List<OwnCertificate>>, Refusal> {
+async fn own_certificates(ctx: Operator, QueryParams(asked): QueryParams<Page>) -> Result<Json<List<OwnCertificate>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let (data, pagination) = service::own_certificates(&ctx, paging).await?;
     Ok(Json(List { success: true, data, pagination }))

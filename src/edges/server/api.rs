@@ -13,7 +13,7 @@ use crate::{
     id::EdgeId,
     web::{
         api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, created, named, ok},
-        ctx::{Ctx, Visitor},
+        ctx::{Operator, Visitor},
         http::bearer_of,
     },
 };
@@ -53,51 +53,45 @@ struct Which {
 
 /// Edges that run elsewhere, by name.
 #[utoipa::path(get, path = "/api/admin/edges", tag = "Edges", params(Which), responses((status = 200, description = "A page of edges", body = List<Edge>)))]
-async fn list_edges(ctx: Ctx, QueryParams(which): QueryParams<Which>) -> Result<Json<List<Edge>>, Refusal> {
-    ctx.operator()?;
+async fn list_edges(ctx: Operator, QueryParams(which): QueryParams<Which>) -> Result<Json<List<Edge>>, Refusal> {
     let (data, pagination) = service::list(&ctx, Paging::parse(which.page, which.limit)?).await?;
     Ok(Json(List { success: true, data, pagination }))
 }
 
 /// Adds an edge. Its token is in the answer and can’t be shown again.
 #[utoipa::path(post, path = "/api/admin/edges", tag = "Edges", request_body = EdgeForm, responses((status = 201, description = "The edge and its token", body = Success<NewEdge>)))]
-async fn create_edge(ctx: Ctx, Input(form): Input<EdgeForm>) -> Result<Response, Refusal> {
+async fn create_edge(ctx: Operator, Input(form): Input<EdgeForm>) -> Result<Response, Refusal> {
     let made = service::create(&ctx, &form).await?;
     created(&format!("/api/admin/edges/{}", made.edge.id), made)
 }
 
 /// One edge.
 #[utoipa::path(get, path = "/api/admin/edges/{id}", tag = "Edges", responses((status = 200, description = "The edge", body = Success<Edge>)))]
-async fn get_edge(ctx: Ctx, Path(id): Path<String>) -> Answer<Edge> {
-    ctx.operator()?;
+async fn get_edge(ctx: Operator, Path(id): Path<String>) -> Answer<Edge> {
     ok(service::get(&ctx, &edge_id(&id)?).await?)
 }
 
 /// Gives an edge another name.
 #[utoipa::path(put, path = "/api/admin/edges/{id}", tag = "Edges", request_body = EdgeForm, responses((status = 200, description = "The edge", body = Success<Edge>)))]
-async fn rename_edge(ctx: Ctx, Path(id): Path<String>, Input(form): Input<EdgeForm>) -> Answer<Edge> {
-    ctx.operator()?;
+async fn rename_edge(ctx: Operator, Path(id): Path<String>, Input(form): Input<EdgeForm>) -> Answer<Edge> {
     ok(service::rename(&ctx, &edge_id(&id)?, &form).await?)
 }
 
 /// Removes an edge. Its token is good no longer; what it measured stays.
 #[utoipa::path(delete, path = "/api/admin/edges/{id}", tag = "Edges", responses((status = 200, description = "It is removed", body = Success<Done>)))]
-async fn remove_edge(ctx: Ctx, Path(id): Path<String>) -> Answer<()> {
-    ctx.operator()?;
+async fn remove_edge(ctx: Operator, Path(id): Path<String>) -> Answer<()> {
     ok(service::remove(&ctx, &edge_id(&id)?).await?)
 }
 
 /// Gives an edge a new token. The old one is good no longer, and an edge that was revoked may come again.
 #[utoipa::path(post, path = "/api/admin/edges/{id}/rotate", tag = "Edges", responses((status = 200, description = "The edge and its token", body = Success<NewEdge>)))]
-async fn rotate_edge(ctx: Ctx, Path(id): Path<String>) -> Answer<NewEdge> {
-    ctx.operator()?;
+async fn rotate_edge(ctx: Operator, Path(id): Path<String>) -> Answer<NewEdge> {
     ok(service::rotate(&ctx, &edge_id(&id)?).await?)
 }
 
 /// Cuts an edge off from news and reports. It serves on with what it has until it is stopped.
 #[utoipa::path(post, path = "/api/admin/edges/{id}/revoke", tag = "Edges", responses((status = 200, description = "The edge", body = Success<Edge>)))]
-async fn revoke_edge(ctx: Ctx, Path(id): Path<String>) -> Answer<Edge> {
-    ctx.operator()?;
+async fn revoke_edge(ctx: Operator, Path(id): Path<String>) -> Answer<Edge> {
     ok(service::revoke(&ctx, &edge_id(&id)?).await?)
 }
 

@@ -3,7 +3,10 @@
 use crate::{
     edges::model::NewEdge,
     error::Result,
-    web::{ctx::Ctx, http::cookie},
+    web::{
+        ctx::{Ctx, Operator},
+        http::cookie,
+    },
 };
 use axum::http::{HeaderValue, header, request::Parts};
 use leptos::prelude::use_context;
@@ -18,14 +21,14 @@ fn place(ctx: &Ctx) -> String {
 }
 
 /// WorkerSlots the token to the page that follows.
-pub fn hand_over(ctx: &Ctx, made: &NewEdge) -> Result<()> {
+pub fn hand_over(ctx: &Operator, made: &NewEdge) -> Result<()> {
     let sealed = ctx.panel.secrets.seal(&place(ctx), &format!("{}\n{}\n{}", made.edge.name, made.token, made.command))?;
     set(ctx, &sealed, LIFE);
     Ok(())
 }
 
 /// The name, the token and the command of the edge that was just added, where there is one; the next time there is none.
-pub fn receive(ctx: &Ctx) -> Option<(String, String, String)> {
+pub fn receive(ctx: &Operator) -> Option<(String, String, String)> {
     let parts = use_context::<Parts>()?;
     let sealed = cookie(&parts.headers, COOKIE).filter(|sealed| !sealed.is_empty())?;
     set(ctx, "", 0);

@@ -11,7 +11,7 @@ use crate::{
     },
     web::{
         api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, accepted, created, ok},
-        ctx::{Ctx, Visitor},
+        ctx::{Operator, Visitor},
     },
 };
 use axum::{Json, extract::Path, http::HeaderMap, response::Response};
@@ -52,7 +52,7 @@ struct Which {
 /// Messages, the newest first. For operators.
 #[utoipa::path(get, path = "/api/admin/mail", tag = "Mail", params(Which),
     responses((status = 200, description = "A page of messages", body = List<Message>)))]
-async fn list(ctx: Ctx, QueryParams(asked): QueryParams<Which>) -> Result<Json<List<Message>>, Refusal> {
+async fn list(ctx: Operator, QueryParams(asked): QueryParams<Which>) -> Result<Json<List<Message>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let status = asked.status.as_deref().filter(|text| !text.is_empty()).map(MailStatus::parse).transpose()?;
     let filter = service::Filter { status, template: asked.template, search: asked.search };
@@ -63,31 +63,28 @@ async fn list(ctx: Ctx, QueryParams(asked): QueryParams<Which>) -> Result<Json<L
 /// How mail is doing. For operators.
 #[utoipa::path(get, path = "/api/admin/mail/figures", tag = "Mail",
     responses((status = 200, description = "The queue, and what happened in a day and in seven", body = Success<MailOverview>)))]
-async fn figures(ctx: Ctx) -> Answer<MailOverview> {
+async fn figures(ctx: Operator) -> Answer<MailOverview> {
     ok(service::overview(&ctx).await?)
 }
 
 /// One message with what happened to it. For operators.
 #[utoipa::path(get, path = "/api/admin/mail/messages/{id}", tag = "Mail", params(("id" = String, Path)),
     responses((status = 200, description = "The message", body = Success<MessageDetail>)))]
-async fn get(ctx: Ctx, Path(id): Path<String>) -> Answer<MessageDetail> {
-    ctx.operator()?;
+async fn get(ctx: Operator, Path(id): Path<String>) -> Answer<MessageDetail> {
     ok(service::get(&ctx, &service::mail_id(&id)?).await?)
 }
 
 /// Sends a message that was not delivered once more. For operators.
 #[utoipa::path(post, path = "/api/admin/mail/messages/{id}/retry", tag = "Mail", params(("id" = String, Path)),
     responses((status = 200, description = "The message", body = Success<MessageDetail>)))]
-async fn retry(ctx: Ctx, Path(id): Path<String>) -> Answer<MessageDetail> {
-    ctx.operator()?;
+async fn retry(ctx: Operator, Path(id): Path<String>) -> Answer<MessageDetail> {
     ok(service::retry(&ctx, &service::mail_id(&id)?).await?)
 }
 
 /// Ends a message that waits. For operators.
 #[utoipa::path(post, path = "/api/admin/mail/messages/{id}/cancel", tag = "Mail", params(("id" = String, Path)),
     responses((status = 200, description = "The message", body = Success<MessageDetail>)))]
-async fn cancel(ctx: Ctx, Path(id): Path<String>) -> Answer<MessageDetail> {
-    ctx.operator()?;
+async fn cancel(ctx: Operator, Path(id): Path<String>) -> Answer<MessageDetail> {
     ok(service::cancel(&ctx, &service::mail_id(&id)?).await?)
 }
 
@@ -105,7 +102,7 @@ struct WhichAddresses {
 /// Addresses that get no mail any more. For operators.
 #[utoipa::path(get, path = "/api/admin/mail/suppressions", tag = "Mail", params(WhichAddresses),
     responses((status = 200, description = "A page of addresses", body = List<Suppression>)))]
-async fn suppressions(ctx: Ctx, QueryParams(asked): QueryParams<WhichAddresses>) -> Result<Json<List<Suppression>>, Refusal> {
+async fn suppressions(ctx: Operator, QueryParams(asked): QueryParams<WhichAddresses>) -> Result<Json<List<Suppression>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let (data, pagination) = service::suppressions(&ctx, asked.search.as_deref(), paging).await?;
     Ok(Json(List { success: true, data, pagination }))
@@ -122,7 +119,7 @@ struct Suppress {
 /// Lets an address get no mail any more. For operators.
 #[utoipa::path(post, path = "/api/admin/mail/suppressions", tag = "Mail", request_body = Suppress,
     responses((status = 201, description = "The address", body = Success<Suppression>)))]
-async fn suppress(ctx: Ctx, Input(form): Input<Suppress>) -> Result<Response, Refusal> {
+async fn suppress(ctx: Operator, Input(form): Input<Suppress>) -> Result<Response, Refusal> {
     let made = service::suppress_address(&ctx, &form.address).await?;
     created("/api/admin/mail/suppressions", made)
 }
@@ -130,7 +127,7 @@ async fn suppress(ctx: Ctx, Input(form): Input<Suppress>) -> Result<Response, Re
 /// Lets an address get mail again. For operators.
 #[utoipa::path(delete, path = "/api/admin/mail/suppressions/{address}", tag = "Mail", params(("address" = String, Path)),
     responses((status = 200, description = "It gets mail again", body = Success<Done>)))]
-async fn lift(ctx: Ctx, Path(address): Path<String>) -> Answer<Done> {
+async fn lift(ctx: Operator, Path(address): Path<String>) -> Answer<Done> {
     service::lift(&ctx, &address).await?;
     ok(Done)
 }
@@ -138,7 +135,7 @@ async fn lift(ctx: Ctx, Path(address): Path<String>) -> Answer<Done> {
 /// How a kind of message looks, with made-up content. For operators.
 #[utoipa::path(get, path = "/api/admin/mail/templates/{kind}", tag = "Mail", params(("kind" = String, Path)),
     responses((status = 200, description = "Its subject and both forms", body = Success<TemplatePreview>)))]
-async fn preview(ctx: Ctx, Path(kind): Path<String>) -> Answer<TemplatePreview> {
+async fn preview(ctx: Operator, Path(kind): Path<String>) -> Answer<TemplatePreview> {
     ok(service::preview(&ctx, &kind)?)
 }
 
@@ -154,7 +151,7 @@ struct Test {
 /// Sends a message with made-up content to whoever asks. For operators.
 #[utoipa::path(post, path = "/api/admin/mail/test", tag = "Mail", request_body = Test,
     responses((status = 202, description = "The message, which waits to be sent", body = Success<MessageDetail>)))]
-async fn test(ctx: Ctx, Input(form): Input<Test>) -> Result<Response, Refusal> {
+async fn test(ctx: Operator, Input(form): Input<Test>) -> Result<Response, Refusal> {
     let made = service::send_test(&ctx, form.template.as_deref().unwrap_or("test")).await?;
     accepted(&format!("/api/admin/mail/messages/{}", made.message.id), made)
 }

@@ -22,7 +22,7 @@ use crate::{
     store::tables::{mail, mail_event, mail_suppression},
     web::{
         api::{Pagination, Paging, contains},
-        ctx::Ctx,
+        ctx::{Ctx, Operator},
     },
 };
 use sea_orm::{
@@ -44,8 +44,7 @@ pub struct Filter {
 }
 
 /// A page of messages, the newest first.
-pub async fn list(ctx: &Ctx, filter: &Filter, paging: Paging) -> Result<(Vec<Message>, Pagination)> {
-    ctx.operator()?;
+pub async fn list(ctx: &Operator, filter: &Filter, paging: Paging) -> Result<(Vec<Message>, Pagination)> {
     let mut all = mail::Entity::find();
     if let Some(status) = filter.status {
         all = all.filter(mail::Column::Status.eq(status));
@@ -74,8 +73,7 @@ async fn row(panel: &Panel, id: &MailId) -> Result<mail::Model> {
 }
 
 /// One message with what happened to it.
-pub async fn get(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
-    ctx.operator()?;
+pub async fn get(ctx: &Operator, id: &MailId) -> Result<MessageDetail> {
     detail(&ctx.panel, row(&ctx.panel, id).await?).await
 }
 
@@ -92,8 +90,7 @@ async fn detail(panel: &Panel, row: mail::Model) -> Result<MessageDetail> {
 }
 
 /// Sends a message that was not delivered once more, unless it has lost its meaning or its address gets no mail.
-pub async fn retry(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
-    ctx.operator()?;
+pub async fn retry(ctx: &Operator, id: &MailId) -> Result<MessageDetail> {
     let row = row(&ctx.panel, id).await?;
     let status = row.status;
     if !status.can_retry() {
@@ -111,8 +108,7 @@ pub async fn retry(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
 }
 
 /// Ends a message that waits.
-pub async fn cancel(ctx: &Ctx, id: &MailId) -> Result<MessageDetail> {
-    ctx.operator()?;
+pub async fn cancel(ctx: &Operator, id: &MailId) -> Result<MessageDetail> {
     let row = row(&ctx.panel, id).await?;
     let status = row.status;
     if !status.waits() {
@@ -142,8 +138,7 @@ async fn change(ctx: &Ctx, row: &mail::Model, from: MailStatus, to: MailStatus, 
 }
 
 /// How mail is doing.
-pub async fn overview(ctx: &Ctx) -> Result<MailOverview> {
-    ctx.operator()?;
+pub async fn overview(ctx: &Operator) -> Result<MailOverview> {
     let (panel, now) = (&ctx.panel, ctx.panel.now());
     let (config, db) = (&panel.config.mail, panel.db.read());
     let waiting = mail::Entity::find().filter(mail::Column::Status.is_in([MailStatus::Queued, MailStatus::Deferred, MailStatus::Sending]));
@@ -197,8 +192,7 @@ async fn counted(panel: &Panel, since: i64) -> Result<Vec<(String, i64, i64)>> {
 }
 
 /// A page of the addresses that get no mail, the newest first.
-pub async fn suppressions(ctx: &Ctx, search: Option<&str>, paging: Paging) -> Result<(Vec<Suppression>, Pagination)> {
-    ctx.operator()?;
+pub async fn suppressions(ctx: &Operator, search: Option<&str>, paging: Paging) -> Result<(Vec<Suppression>, Pagination)> {
     let mut all = mail_suppression::Entity::find();
     if let Some(text) = search.map(str::trim).filter(|text| !text.is_empty()) {
         let short: String = text.to_lowercase().chars().take(254).collect();
@@ -212,8 +206,7 @@ pub async fn suppressions(ctx: &Ctx, search: Option<&str>, paging: Paging) -> Re
 }
 
 /// Lets an address get no mail any more.
-pub async fn suppress_address(ctx: &Ctx, address: &str) -> Result<Suppression> {
-    ctx.operator()?;
+pub async fn suppress_address(ctx: &Operator, address: &str) -> Result<Suppression> {
     let address: Email = address.parse().map_err(|why: &str| Error::invalid("address", why))?;
     let panel = &ctx.panel;
     panel
@@ -229,8 +222,7 @@ pub async fn suppress_address(ctx: &Ctx, address: &str) -> Result<Suppression> {
 }
 
 /// Lets an address get mail again.
-pub async fn lift(ctx: &Ctx, address: &str) -> Result<()> {
-    ctx.operator()?;
+pub async fn lift(ctx: &Operator, address: &str) -> Result<()> {
     let address: String = address.trim().to_lowercase().chars().filter(|c| *c != '\0').take(254).collect();
     ctx.panel
         .db
@@ -252,16 +244,14 @@ fn known(kind: &str) -> Result<()> {
 }
 
 /// How a kind of message looks, with made-up content.
-pub fn preview(ctx: &Ctx, kind: &str) -> Result<TemplatePreview> {
-    ctx.operator()?;
+pub fn preview(ctx: &Operator, kind: &str) -> Result<TemplatePreview> {
     let template = sample(kind, &ctx.panel.config.public_url(), ctx.panel.now(), &ctx.who.name).ok_or(Error::NotFound(Thing::Page))?;
     let said = render(&ctx.panel.config.brand, &template, Trace::default());
     Ok(TemplatePreview { kind: kind.into(), subject: said.subject, text: said.text, html: said.html })
 }
 
 /// Sends a kind of message with made-up content to the operator who asks.
-pub async fn send_test(ctx: &Ctx, kind: &str) -> Result<MessageDetail> {
-    ctx.operator()?;
+pub async fn send_test(ctx: &Operator, kind: &str) -> Result<MessageDetail> {
     known(kind)?;
     let panel = &ctx.panel;
     let template = sample(kind, &panel.config.public_url(), panel.now(), &ctx.who.name).ok_or(Error::NotFound(Thing::Page))?;

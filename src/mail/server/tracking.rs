@@ -8,7 +8,7 @@ use crate::{
     },
     web::{
         api::Refusal,
-        ctx::{Ctx, Visitor},
+        ctx::{Operator, Visitor},
     },
 };
 use axum::{
@@ -60,7 +60,7 @@ fn notes(visitor: &Visitor, method: &Method) -> bool {
 }
 
 /// How a template looks, for the frame on its page.
-async fn template(ctx: Ctx, Path(kind): Path<String>) -> Result<Response, Refusal> {
+async fn template(ctx: Operator, Path(kind): Path<String>) -> Result<Response, Refusal> {
     let html = service::preview(&ctx, &kind)?.html;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),

@@ -14,7 +14,7 @@ use crate::{
     },
     web::{
         api::{Answer, QueryParams, Refusal, Success, named, ok},
-        ctx::Ctx,
+        ctx::{Ctx, Operator},
         sse,
     },
 };
@@ -72,14 +72,13 @@ async fn access_log(
 /// What all edges were asked, for operators.
 #[utoipa::path(get, path = "/api/admin/traffic", tag = "Admin",
     responses((status = 200, description = "Each edge lately, and the last day", body = Success<PlatformTraffic>)))]
-async fn traffic(ctx: Ctx) -> Answer<PlatformTraffic> {
+async fn traffic(ctx: Operator) -> Answer<PlatformTraffic> {
     ok(service::platform(&ctx).await?)
 }
 
 /// What this process counts, in Prometheus's text form, for operators. A scraper without a session takes `/metrics`.
 #[utoipa::path(get, path = "/api/admin/metrics", tag = "Admin",
     responses((status = 200, description = "Prometheus's text form, version 0.0.4", body = String, content_type = "text/plain")))]
-async fn exposition(ctx: Ctx) -> Result<Response, Refusal> {
-    ctx.operator()?;
+async fn exposition(ctx: Operator) -> Result<Response, Refusal> {
     Ok(prometheus::answer(&ctx.panel))
 }

@@ -16,7 +16,7 @@ use crate::{
     store::tables::deployment,
     traffic::server::service::{self, EdgeCount, Step},
     units::Timestamp,
-    web::ctx::Ctx,
+    web::ctx::{Ctx, Operator},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::{
@@ -247,8 +247,7 @@ async fn marks(ctx: &Ctx, app: &AppId, span: &Span) -> Result<Vec<Mark>> {
 }
 
 /// What all edges were asked: for operators.
-pub async fn platform(ctx: &Ctx) -> Result<PlatformTraffic> {
-    ctx.operator()?;
+pub async fn platform(ctx: &Operator) -> Result<PlatformTraffic> {
     let (db, now) = (ctx.panel.db.read(), ctx.panel.now());
     let minute = Step::Minute.begin(now.millis());
     let hour = service::reported(db, Step::Minute, (Timestamp(minute - 3_600_000), Timestamp(minute + 60_000))).await?;

@@ -6,7 +6,7 @@ use crate::{
     },
     web::{
         api::{Answer, List, Paging, QueryParams, Refusal, Success, ok},
-        ctx::Ctx,
+        ctx::Operator,
     },
 };
 use axum::{Json, extract::Path};
@@ -33,7 +33,7 @@ struct Which {
 /// Kinds of fault, what happened last first. For operators.
 #[utoipa::path(get, path = "/api/admin/errors", tag = "Error reports", params(Which),
     responses((status = 200, description = "A page of kinds of fault", body = List<ErrorGroup>)))]
-async fn list(ctx: Ctx, QueryParams(asked): QueryParams<Which>) -> Result<Json<List<ErrorGroup>>, Refusal> {
+async fn list(ctx: Operator, QueryParams(asked): QueryParams<Which>) -> Result<Json<List<ErrorGroup>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
     let (data, pagination) = service::list(&ctx, asked.search.as_deref(), paging).await?;
     Ok(Json(List { success: true, data, pagination }))
@@ -42,6 +42,6 @@ async fn list(ctx: Ctx, QueryParams(asked): QueryParams<Which>) -> Result<Json<L
 /// A kind of fault by the reference that a customer was shown, or by its fingerprint. For operators.
 #[utoipa::path(get, path = "/api/admin/errors/{id}", tag = "Error reports", params(("id" = String, Path)),
     responses((status = 200, description = "The kind, and the newest of it", body = Success<ErrorDetail>)))]
-async fn get(ctx: Ctx, Path(id): Path<String>) -> Answer<ErrorDetail> {
+async fn get(ctx: Operator, Path(id): Path<String>) -> Answer<ErrorDetail> {
     ok(service::get(&ctx, &id).await?)
 }

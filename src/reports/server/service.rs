@@ -6,7 +6,7 @@ use crate::{
     store::tables::{error_group, error_report},
     web::{
         api::{Pagination, Paging, contains},
-        ctx::Ctx,
+        ctx::Operator,
     },
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -15,8 +15,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, 
 const SHOWN: u64 = 20;
 
 /// Kinds of fault, what happened last first. A search finds a reference, or words of what was done or why it failed.
-pub async fn list(ctx: &Ctx, search: Option<&str>, paging: Paging) -> Result<(Vec<ErrorGroup>, Pagination)> {
-    ctx.operator()?;
+pub async fn list(ctx: &Operator, search: Option<&str>, paging: Paging) -> Result<(Vec<ErrorGroup>, Pagination)> {
     let db = ctx.panel.db.read();
     let mut all = error_group::Entity::find();
     if let Some(text) = search.map(str::trim).filter(|text| !text.is_empty()) {
@@ -39,8 +38,7 @@ pub async fn list(ctx: &Ctx, search: Option<&str>, paging: Paging) -> Result<(Ve
 }
 
 /// A kind of fault by the reference of one of them, or by its fingerprint.
-pub async fn get(ctx: &Ctx, id: &str) -> Result<ErrorDetail> {
-    ctx.operator()?;
+pub async fn get(ctx: &Operator, id: &str) -> Result<ErrorDetail> {
     let not_there = || Error::NotFound(Thing::Report);
     let sound = (1..=40).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !sound {

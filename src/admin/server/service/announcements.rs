@@ -15,7 +15,7 @@ use crate::{
     },
     web::{
         api::{Pagination, Paging},
-        ctx::Ctx,
+        ctx::{Ctx, Operator},
     },
 };
 use sea_orm::{
@@ -40,8 +40,7 @@ fn view(row: announcement::Model) -> Announcement {
 }
 
 /// A page of all announcements, also of those that are over; the newest first.
-pub async fn list(ctx: &Ctx, page: Option<u64>, limit: Option<u64>) -> Result<(Vec<Announcement>, Pagination)> {
-    ctx.operator()?;
+pub async fn list(ctx: &Operator, page: Option<u64>, limit: Option<u64>) -> Result<(Vec<Announcement>, Pagination)> {
     let paging = Paging::parse(page, limit)?;
     let db = ctx.panel.db.read();
     let total = announcement::Entity::find().count(db).await.because("counting announcements")?;
@@ -51,8 +50,7 @@ pub async fn list(ctx: &Ctx, page: Option<u64>, limit: Option<u64>) -> Result<(V
 }
 
 /// One announcement.
-pub async fn get(ctx: &Ctx, id: &AnnouncementId) -> Result<Announcement> {
-    ctx.operator()?;
+pub async fn get(ctx: &Operator, id: &AnnouncementId) -> Result<Announcement> {
     find(ctx, id).await.map(view)
 }
 
@@ -62,8 +60,7 @@ async fn find(ctx: &Ctx, id: &AnnouncementId) -> Result<announcement::Model> {
 }
 
 /// Announces something.
-pub async fn create(ctx: &Ctx, form: &AnnouncementForm) -> Result<Announcement> {
-    ctx.operator()?;
+pub async fn create(ctx: &Operator, form: &AnnouncementForm) -> Result<Announcement> {
     let now = ctx.panel.now();
     form.check(now)?;
     let row = announcement::Model {
@@ -91,8 +88,7 @@ pub async fn create(ctx: &Ctx, form: &AnnouncementForm) -> Result<Announcement> 
 }
 
 /// Changes an announcement; whoever put it away sees it again.
-pub async fn update(ctx: &Ctx, id: &AnnouncementId, form: &AnnouncementForm) -> Result<Announcement> {
-    ctx.operator()?;
+pub async fn update(ctx: &Operator, id: &AnnouncementId, form: &AnnouncementForm) -> Result<Announcement> {
     form.check(ctx.panel.now())?;
     let before = find(ctx, id).await?;
     let after = announcement::Model {
@@ -123,8 +119,7 @@ pub async fn update(ctx: &Ctx, id: &AnnouncementId, form: &AnnouncementForm) -> 
 }
 
 /// Takes an announcement back.
-pub async fn delete(ctx: &Ctx, id: &AnnouncementId) -> Result<()> {
-    ctx.operator()?;
+pub async fn delete(ctx: &Operator, id: &AnnouncementId) -> Result<()> {
     let before = find(ctx, id).await?;
     ctx.panel
         .db

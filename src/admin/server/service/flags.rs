@@ -8,7 +8,7 @@ use crate::{
     flags::server::Flag,
     id::OrgId,
     store::tables::{feature_flag, flag_override, organization},
-    web::ctx::Ctx,
+    web::ctx::{Ctx, Operator},
 };
 use sea_orm::{
     ActiveValue::Set,
@@ -22,8 +22,7 @@ use std::collections::BTreeMap;
 const APART: usize = 1_000;
 
 /// Every flag.
-pub async fn list(ctx: &Ctx) -> Result<Vec<FeatureFlag>> {
-    ctx.operator()?;
+pub async fn list(ctx: &Operator) -> Result<Vec<FeatureFlag>> {
     let mut all = Vec::new();
     for flag in Flag::ALL {
         all.push(read(ctx, flag).await?);
@@ -48,8 +47,7 @@ async fn read(ctx: &Ctx, flag: Flag) -> Result<FeatureFlag> {
 }
 
 /// Sets how far a feature is rolled out. Every panel follows within seconds.
-pub async fn set(ctx: &Ctx, name: &str, form: &SetFlag) -> Result<FeatureFlag> {
-    ctx.operator()?;
+pub async fn set(ctx: &Operator, name: &str, form: &SetFlag) -> Result<FeatureFlag> {
     let flag = Flag::named(name).ok_or(Error::NotFound(Thing::Flag))?;
     let mut fields = Fields::default();
     if form.percent > 100 {

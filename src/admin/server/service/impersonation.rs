@@ -15,7 +15,7 @@ use crate::{
     fault::Because,
     id::{OrgId, UserId},
     store::tables::{impersonation, session},
-    web::ctx::Ctx,
+    web::ctx::{Ctx, Operator},
 };
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use serde_json::json;
@@ -25,8 +25,7 @@ use std::time::Duration;
 const LIFE: Duration = Duration::from_secs(3_600);
 
 /// Begins to act in somebody's name.
-pub async fn begin(ctx: &Ctx, id: &UserId, form: &Impersonate, via: Via) -> Result<(Opened, OrgId)> {
-    ctx.operator()?;
+pub async fn begin(ctx: &Operator, id: &UserId, form: &Impersonate, via: Via) -> Result<(Opened, OrgId)> {
     let own = ctx.in_person()?.clone();
     let reason = Reason::parse(&form.reason)?;
     let row = people::find(&ctx.panel, id).await?;
@@ -69,7 +68,7 @@ pub async fn begin(ctx: &Ctx, id: &UserId, form: &Impersonate, via: Via) -> Resu
 }
 
 /// Begins it for a script.
-pub async fn begin_by_token(ctx: &Ctx, id: &UserId, form: &Impersonate) -> Result<ImpersonationToken> {
+pub async fn begin_by_token(ctx: &Operator, id: &UserId, form: &Impersonate) -> Result<ImpersonationToken> {
     let (opened, org) = begin(ctx, id, form, Via::Bearer).await?;
     let access_token = access_tokens::sign(&ctx.panel, &opened.id, id, opened.expires_at.since(ctx.panel.now())).await?;
     let (user_id, expires_at) = (id.clone(), opened.expires_at);

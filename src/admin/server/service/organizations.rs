@@ -29,7 +29,7 @@ use crate::{
     },
     web::{
         api::{Pagination, Paging, contains},
-        ctx::Ctx,
+        ctx::Operator,
     },
 };
 use sea_orm::{
@@ -39,8 +39,7 @@ use serde_json::json;
 use std::collections::HashMap;
 
 /// A page of the organizations of the platform, the newest first.
-pub async fn list(ctx: &Ctx, query: &AdminQuery) -> Result<(Vec<AdminOrganization>, Pagination)> {
-    ctx.operator()?;
+pub async fn list(ctx: &Operator, query: &AdminQuery) -> Result<(Vec<AdminOrganization>, Pagination)> {
     let paging = Paging::parse(query.page, query.limit)?;
     let (search, standing) = query.parse(false)?;
     let mut all = organization::Entity::find();
@@ -95,8 +94,7 @@ async fn views(panel: &Panel, rows: Vec<organization::Model>) -> Result<Vec<Admi
 }
 
 /// One organization, with its members, applications and what happened lately.
-pub async fn get(ctx: &Ctx, id: &OrgId) -> Result<AdminOrganizationDetail> {
-    ctx.operator()?;
+pub async fn get(ctx: &Operator, id: &OrgId) -> Result<AdminOrganizationDetail> {
     let row = find(&ctx.panel, id).await?;
     let db = ctx.panel.db.read();
     let members = members(&ctx.panel, &row).await?;
@@ -163,8 +161,7 @@ pub async fn role_names<'a>(panel: &Panel, words: impl Iterator<Item = &'a str>)
 }
 
 /// Refuses every change in an organization from now on and, where that is asked for, stops what runs in it.
-pub async fn suspend(ctx: &Ctx, id: &OrgId, form: &SuspendOrganization) -> Result<AdminOrganizationDetail> {
-    ctx.operator()?;
+pub async fn suspend(ctx: &Operator, id: &OrgId, form: &SuspendOrganization) -> Result<AdminOrganizationDetail> {
     let (reason, row) = (Reason::parse(&form.reason)?, find(&ctx.panel, id).await?);
     if row.deleted_at.is_some() {
         return Err(Error::Conflict("This organization was deleted.".into()));
@@ -220,8 +217,7 @@ async fn mark(tx: &Tx, change: organization::ActiveModel) -> Result<()> {
 }
 
 /// Lets an organization go on. What was stopped when it was suspended starts again.
-pub async fn resume(ctx: &Ctx, id: &OrgId) -> Result<AdminOrganizationDetail> {
-    ctx.operator()?;
+pub async fn resume(ctx: &Operator, id: &OrgId) -> Result<AdminOrganizationDetail> {
     let row = find(&ctx.panel, id).await?;
     if row.suspended_at.is_none() {
         return Err(Error::Conflict("This organization is not suspended.".into()));

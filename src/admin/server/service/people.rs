@@ -23,7 +23,7 @@ use crate::{
     },
     web::{
         api::{Pagination, Paging, contains},
-        ctx::{Ctx, Origin},
+        ctx::{Operator, Origin},
     },
 };
 use sea_orm::{
@@ -33,8 +33,7 @@ use serde_json::json;
 use std::collections::HashMap;
 
 /// A page of the people of the platform, the newest first.
-pub async fn list(ctx: &Ctx, query: &AdminQuery) -> Result<(Vec<AdminUser>, Pagination)> {
-    ctx.operator()?;
+pub async fn list(ctx: &Operator, query: &AdminQuery) -> Result<(Vec<AdminUser>, Pagination)> {
     let paging = Paging::parse(query.page, query.limit)?;
     let (search, standing) = query.parse(true)?;
     let mut all = user::Entity::find();
@@ -90,8 +89,7 @@ async fn memberships_of(panel: &Panel, ids: &[UserId]) -> Result<HashMap<UserId,
 }
 
 /// One person, where she is a member, and what she did lately.
-pub async fn get(ctx: &Ctx, id: &UserId) -> Result<AdminUserDetail> {
-    ctx.operator()?;
+pub async fn get(ctx: &Operator, id: &UserId) -> Result<AdminUserDetail> {
     let row = find(&ctx.panel, id).await?;
     let db = ctx.panel.db.read();
     let found = membership::Entity::find()
@@ -134,8 +132,7 @@ pub async fn find(panel: &Panel, id: &UserId) -> Result<user::Model> {
 }
 
 /// Ends a person's sessions and lets her in no more.
-pub async fn suspend(ctx: &Ctx, id: &UserId, reason: &str) -> Result<AdminUserDetail> {
-    ctx.operator()?;
+pub async fn suspend(ctx: &Operator, id: &UserId, reason: &str) -> Result<AdminUserDetail> {
     let (reason, row) = (Reason::parse(reason)?, find(&ctx.panel, id).await?);
     may_be_suspended(&row)?;
     ctx.panel
@@ -175,8 +172,7 @@ pub async fn close(tx: &Tx, panel: &Panel, id: &UserId, reason: &Reason) -> Resu
 }
 
 /// Lets a person in again. What ended stays ended: she signs in anew.
-pub async fn resume(ctx: &Ctx, id: &UserId) -> Result<AdminUserDetail> {
-    ctx.operator()?;
+pub async fn resume(ctx: &Operator, id: &UserId) -> Result<AdminUserDetail> {
     let row = find(&ctx.panel, id).await?;
     if row.suspended_at.is_none() {
         return Err(Error::Conflict("This person is not suspended.".into()));
@@ -199,8 +195,7 @@ pub async fn open(tx: &Tx, id: &UserId) -> Result<()> {
 }
 
 /// Makes somebody an operator, or no longer one. There is always one who is not suspended.
-pub async fn set_operator(ctx: &Ctx, id: &UserId, to: bool) -> Result<AdminUserDetail> {
-    ctx.operator()?;
+pub async fn set_operator(ctx: &Operator, id: &UserId, to: bool) -> Result<AdminUserDetail> {
     // Whoever runs the platform is not made in another's name, nor by a key.
     ctx.in_person()?;
     let row = find(&ctx.panel, id).await?;

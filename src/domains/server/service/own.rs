@@ -6,14 +6,13 @@ use crate::{
     store::tables::certificate,
     web::{
         api::{Pagination, Paging},
-        ctx::Ctx,
+        ctx::Operator,
     },
 };
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 /// A page of them, those with a problem first.
-pub async fn own_certificates(ctx: &Ctx, paging: Paging) -> Result<(Vec<OwnCertificate>, Pagination)> {
-    ctx.operator()?;
+pub async fn own_certificates(ctx: &Operator, paging: Paging) -> Result<(Vec<OwnCertificate>, Pagination)> {
     let (db, now) = (ctx.panel.db.read(), ctx.panel.now());
     let all = certificate::Entity::find().filter(certificate::Column::DomainId.is_null());
     let total = all.clone().count(db).await.because("counting the platform's certificates")?;

@@ -23,7 +23,7 @@ use crate::{
     units::Timestamp,
     web::{
         api::{Pagination, Paging},
-        ctx::Ctx,
+        ctx::Operator,
     },
 };
 use sea_orm::{
@@ -65,8 +65,7 @@ fn view(panel: &Panel, row: edge::Model) -> Edge {
 }
 
 /// A page of edges, by name.
-pub async fn list(ctx: &Ctx, paging: Paging) -> Result<(Vec<Edge>, Pagination)> {
-    ctx.operator()?;
+pub async fn list(ctx: &Operator, paging: Paging) -> Result<(Vec<Edge>, Pagination)> {
     let db = ctx.panel.db.read();
     let total = edge::Entity::find().count(db).await.because("counting edges")?;
     let rows = edge::Entity::find().order_by_asc(Column::Name).offset(paging.offset()).limit(paging.limit);
@@ -75,18 +74,17 @@ pub async fn list(ctx: &Ctx, paging: Paging) -> Result<(Vec<Edge>, Pagination)> 
 }
 
 /// The same for the page.
-pub async fn page(ctx: &Ctx, page: u64) -> Result<EdgePage> {
+pub async fn page(ctx: &Operator, page: u64) -> Result<EdgePage> {
     let (edges, at) = list(ctx, Paging::parse(Some(page), Some(50))?).await?;
     Ok(EdgePage { edges, page: at.page, pages: at.total_pages })
 }
 
 /// One edge.
-pub async fn get(ctx: &Ctx, id: &EdgeId) -> Result<Edge> {
+pub async fn get(ctx: &Operator, id: &EdgeId) -> Result<Edge> {
     Ok(view(&ctx.panel, find(ctx, id).await?))
 }
 
-async fn find(ctx: &Ctx, id: &EdgeId) -> Result<edge::Model> {
-    ctx.operator()?;
+async fn find(ctx: &Operator, id: &EdgeId) -> Result<edge::Model> {
     let row = edge::Entity::find_by_id(id.clone()).one(ctx.panel.db.read()).await.because("looking up an edge")?;
     row.ok_or(Error::NotFound(Thing::Edge))
 }
@@ -112,8 +110,7 @@ fn taken(why: sea_orm::DbErr, doing: &'static str) -> Error {
 }
 
 /// Adds an edge. Its token is in the answer and nowhere else.
-pub async fn create(ctx: &Ctx, form: &EdgeForm) -> Result<NewEdge> {
-    ctx.operator()?;
+pub async fn create(ctx: &Operator, form: &EdgeForm) -> Result<NewEdge> {
     let (name, token) = (form.name()?, secret());
     let row = edge::Model {
         id: random::id(),
@@ -149,7 +146,7 @@ pub async fn create(ctx: &Ctx, form: &EdgeForm) -> Result<NewEdge> {
 }
 
 /// Gives an edge another name.
-pub async fn rename(ctx: &Ctx, id: &EdgeId, form: &EdgeForm) -> Result<Edge> {
+pub async fn rename(ctx: &Operator, id: &EdgeId, form: &EdgeForm) -> Result<Edge> {
     let (before, name) = (find(ctx, id).await?, form.name()?);
     let change = edge::ActiveModel { id: Set(id.clone()), name: Set(name.clone()), ..Default::default() };
     ctx.panel
@@ -163,7 +160,7 @@ pub async fn rename(ctx: &Ctx, id: &EdgeId, form: &EdgeForm) -> Result<Edge> {
 }
 
 /// Gives an edge a new token; the old one is good no longer. One that was revoked is let in again.
-pub async fn rotate(ctx: &Ctx, id: &EdgeId) -> Result<NewEdge> {
+pub async fn rotate(ctx: &Operator, id: &EdgeId) -> Result<NewEdge> {
     let (before, token) = (find(ctx, id).await?, secret());
     let change = edge::ActiveModel {
         id: Set(id.clone()),
@@ -185,7 +182,7 @@ pub async fn rotate(ctx: &Ctx, id: &EdgeId) -> Result<NewEdge> {
 }
 
 /// Lets an edge in no more: it is cut off from news at once, and serves on with what it has until it is stopped.
-pub async fn revoke(ctx: &Ctx, id: &EdgeId) -> Result<Edge> {
+pub async fn revoke(ctx: &Operator, id: &EdgeId) -> Result<Edge> {
     let before = find(ctx, id).await?;
     if before.revoked_at.is_none() {
         let change = edge::ActiveModel { id: Set(id.clone()), revoked_at: Set(Some(ctx.panel.now())), ..Default::default() };
@@ -202,7 +199,7 @@ pub async fn revoke(ctx: &Ctx, id: &EdgeId) -> Result<Edge> {
 }
 
 /// Removes an edge from the list. What it measured stays.
-pub async fn remove(ctx: &Ctx, id: &EdgeId) -> Result<()> {
+pub async fn remove(ctx: &Operator, id: &EdgeId) -> Result<()> {
     let before = find(ctx, id).await?;
     ctx.panel
         .db
@@ -216,7 +213,7 @@ pub async fn remove(ctx: &Ctx, id: &EdgeId) -> Result<()> {
 }
 
 /// The same, once its name was typed.
-pub async fn remove_confirmed(ctx: &Ctx, id: &EdgeId, confirm: &str) -> Result<()> {
+pub async fn remove_confirmed(ctx: &Operator, id: &EdgeId, confirm: &str) -> Result<()> {
     if find(ctx, id).await?.name != confirm.trim() {
         return Err(Error::invalid("confirm", "Type the edge’s name as it stands above."));
     }
