@@ -130,7 +130,8 @@ pub async fn read_organizations(
 ) -> Result<Paged<AdminOrganization>, Error> {
     use crate::admin::server::service::organizations;
     use crate::web::ctx::ctx;
-    let (entries, at) = organizations::list(&ctx()?.operator()?, &crate::admin::model::AdminQuery { search, status, page, limit: None }).await?;
+    let (entries, at) =
+        organizations::list(&ctx()?.operator()?, &crate::admin::model::AdminQuery { search, status, page, limit: None }).await?;
     Ok(Paged { entries, page: at.page, pages: at.total_pages, total: at.total })
 }
 

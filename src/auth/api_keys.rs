@@ -8,7 +8,7 @@ use crate::{
     id::{ApiKeyId, OrgId, UserId},
     rights::Permissions,
     runtime::panel::Panel,
-    store::{random, tables::api_key},
+    store::{json::JsonText, random, tables::api_key},
     units::Timestamp,
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, Statement, sea_query::Expr};
@@ -60,7 +60,7 @@ pub fn hint(secret: &str) -> String {
 #[derive(FromQueryResult)]
 struct Row {
     key_id: ApiKeyId,
-    scope: String,
+    scope: JsonText<Permissions>,
     expires_at: Option<Timestamp>,
     secret_expires_at: Option<Timestamp>,
     user_id: UserId,
@@ -111,7 +111,7 @@ async fn look_up(panel: &Panel, hash: &str) -> Result<Option<Who>> {
                AND u.suspended_at IS NULL AND o.deleted_at IS NULL";
     let statement = Statement::from_sql_and_values(panel.db.backend(), sql, [hash.into(), panel.now().into()]);
     let Some(row) = Row::find_by_statement(statement).one(panel.db.read()).await.because("looking up an API key")? else { return Ok(None) };
-    let scope: Permissions = serde_json::from_str(&row.scope).because("reading an API key's scope")?;
+    let scope = row.scope.read()?;
     let granted = if row.has_grants { grants(panel, &row.org, &row.user_id).await? } else { HashMap::new() };
     let granted = granted.into_iter().map(|(app, of)| (app, of.and(scope))).filter(|(_, of)| !of.is_empty()).collect();
     let (role_name, permissions) = role(&row.role, row.role_name, row.role_permissions.as_deref())?;

@@ -128,8 +128,8 @@ pub async fn is_on(panel: &Panel, org: &OrgId, flag: Flag) -> Result<bool> {
 pub async fn notes(panel: &Panel, org: &OrgId, user: &UserId) -> Result<Vec<announcement::Model>> {
     let (known, now) = (known(panel).await?, panel.now());
     let meant = |note: &&announcement::Model| {
-        let everybody = note.organizations == "[]";
-        let named = || serde_json::from_str::<Vec<OrgId>>(&note.organizations).is_ok_and(|all| all.contains(org));
+        let everybody = note.organizations.as_str() == "[]";
+        let named = || note.organizations.read().is_ok_and(|all| all.contains(org));
         note.starts_at <= now && note.ends_at.is_none_or(|end| end > now) && (everybody || named())
     };
     let mut notes: Vec<announcement::Model> = known.notes.iter().filter(meant).cloned().collect();

@@ -2,6 +2,7 @@
 //! IMMEDIATE, so that two of them queue up instead of failing at their end.
 pub mod backoff;
 pub mod columns;
+pub mod json;
 pub mod lease;
 pub mod random;
 pub mod secrets;

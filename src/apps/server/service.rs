@@ -20,7 +20,7 @@ use crate::{
     orgs::server::{hold::goes_on, service as orgs},
     rights::Action,
     runtime::{changes::Changed, panel::Panel},
-    store::{Tx, is_taken, random, tables::application},
+    store::{Tx, is_taken, json::JsonText, random, tables::application},
     web::{
         api::{Pagination, Paging, contains},
         ctx::{Ctx, Granted},
@@ -114,7 +114,7 @@ pub async fn create(ctx: &Ctx, form: &CreateApplication) -> Result<Application> 
         organization_id: (*org).clone(),
         cluster_id: cluster.id.clone(),
         name: new.name.to_string(),
-        settings: serde_json::to_string(&new.settings).because("writing an application's settings")?,
+        settings: JsonText::of(&new.settings)?,
         replicas: i64::from(new.replicas.get()),
         wanted: Wanted::Running,
         stopped_by_suspension: false,
@@ -179,13 +179,13 @@ fn name_taken() -> Error {
 /// Changes the settings; they apply with the next deployment. `if_match` is the version that the caller saw.
 pub async fn update(ctx: &Ctx, id: &AppId, form: &UpdateApplication, if_match: Option<i64>) -> Result<Application> {
     let app = ctx.app(id).to(Action::Configure).await?;
-    let (name, settings) = form.parse(&view::settings(&app.settings)?)?;
+    let (name, settings) = form.parse(&app.settings.read()?)?;
     let limits = clusters::place(&ctx.panel, &app.cluster_id).await?.limits;
     limits.allow_size(settings.limits.cpu_millis, settings.limits.memory_bytes)?;
     if if_match.is_some_and(|version| version != app.version) {
         return Err(changed_meanwhile());
     }
-    let text = serde_json::to_string(&settings).because("writing an application's settings")?;
+    let text = JsonText::of(&settings)?;
     let name = name.map_or_else(|| app.name.clone(), |name| name.to_string());
     let changed: Vec<&str> =
         [("name", name != app.name), ("settings", text != app.settings)].iter().filter(|it| it.1).map(|it| it.0).collect();

@@ -7,9 +7,12 @@ use crate::{
     fault::Because,
     id::{AppId, ClusterId, DeploymentId, Id, ProviderId},
     runtime::panel::Panel,
-    store::tables::{
-        application,
-        deployment::{self, Phase},
+    store::{
+        json::JsonText,
+        tables::{
+            application,
+            deployment::{self, Phase},
+        },
     },
     swarm::{Task, TaskState},
     units::Timestamp,
@@ -22,14 +25,9 @@ pub fn service_name(id: &DeploymentId) -> String {
     format!("sky-{}", id.suffix())
 }
 
-/// The settings in a row.
-pub fn settings(text: &str) -> Result<Settings> {
-    serde_json::from_str(text).because("reading an application's settings")
-}
-
 struct Facts {
     /// Settings and environment that the live release was made with.
-    live: HashMap<DeploymentId, (String, i64)>,
+    live: HashMap<DeploymentId, (JsonText<Settings>, i64)>,
     active: HashMap<AppId, DeploymentId>,
     providers: HashMap<ClusterId, ProviderId>,
 }
@@ -43,7 +41,7 @@ async fn facts(panel: &Panel, rows: &[application::Model]) -> Result<Facts> {
         true => unfinished,
         false => Condition::any().add(deployment::Column::Id.is_in(live)).add(unfinished),
     };
-    let found: Vec<(DeploymentId, AppId, Phase, String, i64, Option<Timestamp>)> = deployment::Entity::find()
+    let found: Vec<(DeploymentId, AppId, Phase, JsonText<Settings>, i64, Option<Timestamp>)> = deployment::Entity::find()
         .select_only()
         .columns([
             deployment::Column::Id,
@@ -97,7 +95,7 @@ fn one(panel: &Panel, row: application::Model, facts: &Facts) -> Result<Applicat
     Ok(Application {
         url: panel.config.app_url(&row.host),
         name: row.name.parse().because("reading an application's name")?,
-        settings: settings(&row.settings)?,
+        settings: row.settings.read()?,
         replicas: ReplicaCount { wanted: if row.wanted == Wanted::Stopped { 0 } else { replicas }, running },
         status,
         needs_deploy: live.is_some_and(|(settings, env)| *settings != row.settings || *env != row.env_version),

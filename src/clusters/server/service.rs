@@ -6,7 +6,9 @@ use crate::{
     plans::model::PlanLimits,
     runtime::panel::Panel,
     store::{
-        Db, Tx, is_taken, random,
+        Db, Tx, is_taken,
+        json::JsonText,
+        random,
         tables::{cluster, plan, provider, subnet},
     },
     swarm::{LABEL_ORG, NetworkSpec, OURS, Swarm},
@@ -40,7 +42,7 @@ pub async fn found(panel: &Panel) -> Result<()> {
         .db
         .tx(async |tx| {
             if plan.is_none() {
-                let limits = serde_json::to_string(&PlanLimits::SHARED).because("writing a plan")?;
+                let limits = JsonText::of(&PlanLimits::SHARED)?;
                 let row = plan::ActiveModel {
                     id: Set(random::id()),
                     name: Set(SHARED.into()),
@@ -182,7 +184,7 @@ pub async fn place(panel: &Panel, id: &ClusterId) -> Result<Place> {
     let cluster = cluster::Entity::find_by_id(id.clone()).one(panel.db.read()).await.because("looking up a cluster")?;
     let cluster = cluster.ok_or(Error::NotFound(Thing::Cluster))?;
     let plan = plan::Entity::find_by_id(cluster.plan_id.clone()).one(panel.db.read()).await.because("looking up a plan")?;
-    let limits = serde_json::from_str(&plan.ok_or(Error::NotFound(Thing::Plan))?.limits).because("reading a plan's limits")?;
+    let limits = plan.ok_or(Error::NotFound(Thing::Plan))?.limits.read()?;
     Ok(Place { cluster, limits })
 }
 

@@ -1,6 +1,5 @@
 //! What the edges are told of canaries: which release gets which share beside the live one.
 use crate::{
-    deployments::server::canary_view,
     edge::{Balance, ReleaseCookie, Sticky},
     error::Result,
     fault::Because,
@@ -32,7 +31,7 @@ pub async fn all(panel: &Panel) -> Result<HashMap<AppId, Share>> {
     let running = canary::Entity::find().filter(canary::Column::Share.gt(0)).all(panel.db.read()).await.because("looking up canaries")?;
     let mut all = HashMap::with_capacity(running.len());
     for row in running {
-        let sticky = canary_view::settings(&row)?.sticky;
+        let sticky = row.settings.read()?.sticky;
         let Some(old) = row.previous_deployment_id else { continue };
         let percent = row.share.clamp(1, 100) as u32;
         all.insert(row.application_id, Share { new: row.deployment_id, old, percent, sticky });

@@ -1,6 +1,6 @@
 //! How rows become the canary that members see.
 use crate::{
-    deployments::model::{Canary, CanarySettings, CanaryStep, Numbers},
+    deployments::model::{Canary, CanaryStep},
     error::Result,
     fault::Because,
     id::DeploymentId,
@@ -26,22 +26,17 @@ pub async fn which(panel: &Panel, ids: Vec<DeploymentId>) -> Result<HashSet<Depl
     Ok(found.into_iter().collect())
 }
 
-/// The settings of a row.
-pub fn settings(row: &canary::Model) -> Result<CanarySettings> {
-    serde_json::from_str(&row.settings).because("reading a canary's settings")
-}
-
 /// The canary of a deployment, once it has begun.
 pub async fn view(panel: &Panel, id: &DeploymentId) -> Result<Option<Canary>> {
     let row = canary::Entity::find_by_id(id.clone()).one(panel.db.read()).await.because("looking up a canary")?;
     let Some((row, started_at)) = row.and_then(|row| row.started_at.map(|at| (row, at))) else { return Ok(None) };
     let all = canary_step::Entity::find().filter(canary_step::Column::DeploymentId.eq(id.clone())).order_by_asc(canary_step::Column::Step);
     let rows = all.all(panel.db.read()).await.because("looking up a canary's steps")?;
-    let settings = settings(&row)?;
+    let settings = row.settings.read()?;
     let least: HashMap<i64, u32> = settings.steps.iter().zip(0..).map(|(step, at)| (at, step.seconds)).collect();
     let mut steps = Vec::with_capacity(rows.len());
     for step in rows {
-        let numbers: Numbers = serde_json::from_str(&step.numbers).because("reading a canary's numbers")?;
+        let numbers = step.numbers.read()?;
         let least = Duration::from_secs(u64::from(least.get(&step.step).copied().unwrap_or_default()));
         steps.push(CanaryStep {
             number: step.step + 1,

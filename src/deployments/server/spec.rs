@@ -26,7 +26,7 @@ pub async fn service(
     id: &DeploymentId,
     replicas: u32,
 ) -> Result<ServiceSpec> {
-    let settings: Settings = crate::apps::server::view::settings(&release.settings)?;
+    let settings: Settings = release.settings.read()?;
     let port = release.port as u16;
     let mut env = env::opened(panel, &app.id, release.env_version).await?;
     env.push(("PORT".into(), port.to_string()));

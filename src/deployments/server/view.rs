@@ -1,14 +1,17 @@
 //! How rows become the deployments that members see.
 use crate::{
     deployments::{
-        model::{Deployment, Dossier, Failure, Phase, PhaseTime, Strategy},
+        model::{Deployment, Phase, PhaseTime, Strategy},
         server::canary_view as canaries,
     },
     error::Result,
     fault::Because,
     id::{DeploymentId, ReleaseId},
     runtime::panel::Panel,
-    store::tables::{application, deployment, deployment_phase, release},
+    store::{
+        json::JsonText,
+        tables::{application, deployment, deployment_phase, release},
+    },
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::HashMap;
@@ -36,7 +39,7 @@ pub async fn views(panel: &Panel, app: &application::Model, rows: Vec<deployment
 
 /// One deployment with its phases and, where it failed, its dossier.
 pub async fn view(panel: &Panel, app: &application::Model, row: deployment::Model) -> Result<Deployment> {
-    let dossier: Option<Dossier> = row.dossier.as_deref().map(serde_json::from_str).transpose().because("reading a dossier")?;
+    let dossier = row.dossier.as_ref().map(JsonText::read).transpose()?;
     let phases = phases(panel, &row.id).await?;
     let finished = row.finished_at;
     let mut all = views(panel, app, vec![row]).await?;
@@ -66,7 +69,7 @@ fn one(
     releases: &HashMap<ReleaseId, (i64, bool)>,
 ) -> Result<Deployment> {
     let phase = row.phase;
-    let failure: Option<Failure> = row.failure.as_deref().map(serde_json::from_str).transpose().because("reading a failure")?;
+    let failure = row.failure.as_ref().map(JsonText::read).transpose()?;
     let release = row.release_id.as_ref().and_then(|id| releases.get(id));
     let is_live = app.live_deployment_id.as_ref() == Some(&row.id);
     Ok(Deployment {

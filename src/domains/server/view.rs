@@ -1,14 +1,17 @@
 //! How rows become the domains that members see.
 use crate::{
     domains::{
-        model::{Certificate, CertificateSource, Check, Claim, Domain, DomainName},
+        model::{Certificate, CertificateSource, Claim, Domain, DomainName},
         server::{life, names, records},
     },
     error::Result,
     fault::Because,
     id::{AppId, DomainId},
     runtime::panel::Panel,
-    store::tables::{application, certificate, domain},
+    store::{
+        json::JsonText,
+        tables::{application, certificate, domain},
+    },
     units::Timestamp,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -57,8 +60,7 @@ pub async fn view(panel: &Panel, row: domain::Model) -> Result<Domain> {
 
 fn one(panel: &Panel, row: domain::Model, app: &application::Model, certificate: Option<Certificate>) -> Result<Domain> {
     let (name, method, claim) = (name(&row)?, row.method, claim(&row));
-    let checks: Vec<Check> =
-        row.checks.as_deref().map(serde_json::from_str).transpose().because("reading a domain's checks")?.unwrap_or_default();
+    let checks = row.checks.as_ref().map(JsonText::read).transpose()?.unwrap_or_default();
     Ok(Domain {
         records: records::records(&panel.config, &row, &name, method, &app.host),
         status: status(&row, claim, &name),
@@ -122,7 +124,7 @@ pub fn of_certificate(row: &certificate::Model, now: Timestamp) -> Result<Certif
         problem: row.problem.clone(),
         attempts: u32::try_from(row.attempts).unwrap_or_default(),
         next_try_at: (row.next_try_at < NEVER).then_some(row.next_try_at),
-        names: serde_json::from_str(&row.names).because("reading a certificate's names")?,
+        names: row.names.read()?,
         issuer: row.issuer.clone(),
         fingerprint: row.fingerprint.clone(),
         issued_at: row.issued_at,

@@ -10,7 +10,9 @@ use crate::{
     keys::model::{ApiKey, CreateApiKey, KeyOwner, KeyPage, MOST, NewApiKey, RotateApiKey, UpdateApiKey, Wanted},
     rights::{Action, Permissions},
     store::{
-        Tx, random,
+        Tx,
+        json::JsonText,
+        random,
         tables::{api_key, api_key_secret, user},
     },
     units::Timestamp,
@@ -117,7 +119,7 @@ fn shown(row: api_key::Model, owners: &HashMap<UserId, String>, old: &HashMap<Ap
         old_secret_until: old.get(&row.id).copied().flatten(),
         name: row.name,
         hint: format!("{}…{}", api_keys::PREFIX, row.hint),
-        permissions: scope(&row.scope)?,
+        permissions: row.scope.read()?,
         user: KeyOwner { name: owners.get(&row.user_id).cloned().unwrap_or_default(), id: row.user_id },
         created_at: row.created_at,
         rotated_at: row.rotated_at,
@@ -127,14 +129,6 @@ fn shown(row: api_key::Model, owners: &HashMap<UserId, String>, old: &HashMap<Ap
         version: row.version,
         id: row.id,
     })
-}
-
-fn scope(text: &str) -> Result<Permissions> {
-    serde_json::from_str(text).because("reading an API key's scope")
-}
-
-fn scope_text(scope: Permissions) -> Result<String> {
-    serde_json::to_string(&scope).because("writing an API key's scope")
 }
 
 async fn insert_secret(tx: &Tx, key: &ApiKeyId, secret: &str) -> Result<()> {
@@ -154,7 +148,7 @@ pub async fn create(ctx: &Ctx, form: &CreateApiKey) -> Result<NewApiKey> {
         user_id: ctx.who.user.clone(),
         name,
         hint: api_keys::hint(&secret),
-        scope: scope_text(permissions)?,
+        scope: JsonText::of(&permissions)?,
         version: 1,
         created_at: now,
         rotated_at: None,
@@ -182,11 +176,11 @@ pub async fn create(ctx: &Ctx, form: &CreateApiKey) -> Result<NewApiKey> {
 pub async fn update(ctx: &Ctx, id: &ApiKeyId, form: &UpdateApiKey, version: Option<i64>) -> Result<ApiKey> {
     may_make(ctx)?;
     let row = own(ctx, id).await?;
-    let is = Wanted { name: row.name.clone(), permissions: scope(&row.scope)?, expires_at: row.expires_at };
+    let is = Wanted { name: row.name.clone(), permissions: row.scope.read()?, expires_at: row.expires_at };
     let to = form.parse(is.clone(), ctx.panel.now())?;
     let changed = api_key::Entity::update_many()
         .col_expr(api_key::Column::Name, Expr::value(to.name.clone()))
-        .col_expr(api_key::Column::Scope, Expr::value(scope_text(to.permissions)?))
+        .col_expr(api_key::Column::Scope, Expr::value(JsonText::of(&to.permissions)?))
         .col_expr(api_key::Column::ExpiresAt, Expr::value(to.expires_at))
         .col_expr(api_key::Column::Version, Expr::col(api_key::Column::Version).add(1))
         .filter(api_key::Column::Id.eq(id.clone()))

@@ -1,5 +1,9 @@
 //! A note of the operator to users.
-use crate::{id::AnnouncementId, units::Timestamp};
+use crate::{
+    id::{AnnouncementId, OrgId},
+    store::json::JsonText,
+    units::Timestamp,
+};
 use sea_orm::entity::prelude::*;
 
 /// A row.
@@ -12,7 +16,7 @@ pub struct Model {
     pub body: String,
     pub level: String,
     /// A JSON list of ids; empty is everybody.
-    pub organizations: String,
+    pub organizations: JsonText<Vec<OrgId>>,
     pub starts_at: Timestamp,
     pub ends_at: Option<Timestamp>,
     pub is_dismissable: bool,

@@ -1,6 +1,8 @@
 //! A key of the API.
 use crate::{
     id::{ApiKeyId, OrgId, UserId},
+    rights::Permissions,
+    store::json::JsonText,
     units::Timestamp,
 };
 use sea_orm::entity::prelude::*;
@@ -18,7 +20,7 @@ pub struct Model {
     /// The last letters of the secret.
     pub hint: String,
     /// A JSON list of permissions.
-    pub scope: String,
+    pub scope: JsonText<Permissions>,
     pub version: i64,
     pub created_at: Timestamp,
     pub rotated_at: Option<Timestamp>,

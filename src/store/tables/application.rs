@@ -1,6 +1,8 @@
 //! An application. `settings` is JSON.
 use crate::{
+    apps::model::Settings,
     id::{AppId, ClusterId, DeploymentId, OrgId},
+    store::json::JsonText,
     units::Timestamp,
 };
 use sea_orm::entity::prelude::*;
@@ -18,7 +20,7 @@ pub struct Model {
     pub cluster_id: ClusterId,
     pub name: String,
     pub host: String,
-    pub settings: String,
+    pub settings: JsonText<Settings>,
     pub replicas: i64,
     pub wanted: Wanted,
     /// It ran when its organization was suspended, and starts again when that goes on.

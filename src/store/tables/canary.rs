@@ -1,7 +1,8 @@
 //! A deployment that shall be, is or was a canary. `settings` and `failure` are JSON; `share` is the percentage that edges give it now.
 use crate::{
-    deployments::model::{Outcome, Wish},
+    deployments::model::{CanarySettings, Outcome, Wish},
     id::{AppId, DeploymentId},
+    store::json::JsonText,
     units::Timestamp,
 };
 use sea_orm::entity::prelude::*;
@@ -13,13 +14,13 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub deployment_id: DeploymentId,
     pub application_id: AppId,
-    pub settings: String,
+    pub settings: JsonText<CanarySettings>,
     pub previous_deployment_id: Option<DeploymentId>,
     pub share: i64,
     pub wish: Option<Wish>,
     pub wished_by: Option<String>,
     pub outcome: Option<Outcome>,
-    pub failure: Option<String>,
+    pub failure: Option<JsonText<(String, String)>>,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
 }

@@ -1,5 +1,9 @@
 //! A step of a canary. `baseline` is what both releases had counted at its beginning, `numbers` what they counted since; both are JSON.
-use crate::{id::DeploymentId, units::Timestamp};
+use crate::{
+    deployments::model::Numbers,
+    store::json::JsonText,
+    {id::DeploymentId, units::Timestamp},
+};
 use sea_orm::entity::prelude::*;
 
 /// A row.
@@ -12,7 +16,7 @@ pub struct Model {
     pub step: i64,
     pub percent: i64,
     pub baseline: String,
-    pub numbers: String,
+    pub numbers: JsonText<Numbers>,
     pub started_at: Timestamp,
     pub finished_at: Option<Timestamp>,
 }

@@ -2,6 +2,7 @@
 use crate::{
     domains::model::{CertificateSource, CertificateState, Method},
     id::{CertificateId, DomainId},
+    store::json::JsonText,
     units::Timestamp,
 };
 use sea_orm::entity::prelude::*;
@@ -21,7 +22,7 @@ pub struct Model {
     /// PEM.
     pub chain: Option<String>,
     pub private_key: Option<String>,
-    pub names: String,
+    pub names: JsonText<Vec<String>>,
     pub issuer: Option<String>,
     pub fingerprint: Option<String>,
     /// Whether its issuer is one that browsers know, as far as that can be told.

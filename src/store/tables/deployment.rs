@@ -1,6 +1,9 @@
 //! A deployment. `request`, `settings`, `failure` and `dossier` are JSON.
 use crate::{
+    apps::model::Settings,
+    deployments::model::{DeployRequest, Dossier, Failure},
     id::{AppId, DeploymentId, OrgId, ReleaseId},
+    store::json::JsonText,
     units::Timestamp,
 };
 use sea_orm::entity::prelude::*;
@@ -19,8 +22,8 @@ pub struct Model {
     pub number: i64,
     pub kind: Kind,
     pub phase: Phase,
-    pub request: String,
-    pub settings: String,
+    pub request: JsonText<DeployRequest>,
+    pub settings: JsonText<Settings>,
     pub env_version: i64,
     pub image: Option<String>,
     pub image_port: Option<i64>,
@@ -30,8 +33,8 @@ pub struct Model {
     pub release_id: Option<ReleaseId>,
     pub previous_deployment_id: Option<DeploymentId>,
     pub cancel_requested: bool,
-    pub failure: Option<String>,
-    pub dossier: Option<String>,
+    pub failure: Option<JsonText<Failure>>,
+    pub dossier: Option<JsonText<Dossier>>,
     pub created_by: String,
     pub created_at: Timestamp,
     pub phase_at: Timestamp,

@@ -1,7 +1,8 @@
 //! A domain of an application: a claim to a name, and how it stands. `checks` is JSON.
 use crate::{
-    domains::model::Method,
+    domains::model::{Check, Method},
     id::{AppId, DomainId, OrgId},
+    store::json::JsonText,
     units::Timestamp,
 };
 use sea_orm::entity::prelude::*;
@@ -32,7 +33,7 @@ pub struct Model {
     pub contested: bool,
     /// Checks in a row that did not find the record.
     pub failures: i64,
-    pub checks: Option<String>,
+    pub checks: Option<JsonText<Vec<Check>>>,
     pub checked_at: Option<Timestamp>,
     pub next_check_at: Timestamp,
     pub version: i64,

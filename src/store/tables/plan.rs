@@ -1,5 +1,9 @@
 //! A plan. `limits` is JSON.
-use crate::{id::PlanId, units::Timestamp};
+use crate::{
+    plans::model::PlanLimits,
+    store::json::JsonText,
+    {id::PlanId, units::Timestamp},
+};
 use sea_orm::entity::prelude::*;
 
 /// A row.
@@ -9,7 +13,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: PlanId,
     pub name: String,
-    pub limits: String,
+    pub limits: JsonText<PlanLimits>,
     pub created_at: Timestamp,
 }
 

@@ -1,6 +1,8 @@
 //! An image digest and a configuration, frozen.
 use crate::{
+    apps::model::Settings,
     id::{AppId, ReleaseId},
+    store::json::JsonText,
     units::Timestamp,
 };
 use sea_orm::entity::prelude::*;
@@ -15,7 +17,7 @@ pub struct Model {
     pub number: i64,
     pub image: String,
     pub port: i64,
-    pub settings: String,
+    pub settings: JsonText<Settings>,
     pub env_version: i64,
     pub commit_hash: Option<String>,
     pub commit_subject: Option<String>,

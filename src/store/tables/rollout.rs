@@ -1,6 +1,7 @@
 //! How new releases of an application come before visitors. `canary` is JSON.
 use crate::{
-    deployments::model::Strategy,
+    deployments::model::{CanarySettings, Strategy},
+    store::json::JsonText,
     {id::AppId, units::Timestamp},
 };
 use sea_orm::entity::prelude::*;
@@ -12,7 +13,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub application_id: AppId,
     pub strategy: Strategy,
-    pub canary: String,
+    pub canary: JsonText<CanarySettings>,
     pub updated_at: Timestamp,
 }
 

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use skypanel::{
     auth::api_keys,
     id::{ApiKeyId, UserId},
-    rights::Role,
+    rights::{Action, Permissions, Role},
     store::{
+        json::JsonText,
         random,
         tables::{api_key, api_key_secret},
     },
@@ -62,7 +63,7 @@ async fn insert(tx: &skypanel::store::Tx, t: &TestPanel, id: &ApiKeyId, secret: 
         user_id: user.clone(),
         name: "hers".into(),
         hint: api_keys::hint(secret),
-        scope: r#"["view"]"#.into(),
+        scope: JsonText::of(&Permissions::of(&[Action::View])).unwrap(),
         version: 1,
         created_at: t.panel.now(),
         rotated_at: None,

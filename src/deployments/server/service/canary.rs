@@ -13,6 +13,7 @@ use crate::{
     runtime::changes::Changed,
     store::{
         Db, Tx,
+        json::JsonText,
         tables::{application, canary, rollout},
     },
     web::ctx::{Ctx, Granted},
@@ -33,7 +34,7 @@ pub async fn rollout(ctx: &Ctx, id: &AppId) -> Result<Rollout> {
 async fn of(db: &Db, app: &AppId) -> Result<Rollout> {
     let row = rollout::Entity::find_by_id(app.clone()).one(db.read()).await.because("looking up a rollout")?;
     let Some(row) = row else { return Ok(Rollout::default()) };
-    Ok(Rollout { strategy: row.strategy, canary: serde_json::from_str(&row.canary).because("reading a canary's settings")? })
+    Ok(Rollout { strategy: row.strategy, canary: row.canary.read()? })
 }
 
 /// Changes it; what runs already goes on as it began.
@@ -47,7 +48,7 @@ pub async fn set_rollout(ctx: &Ctx, id: &AppId, input: &RolloutInput) -> Result<
     let row = rollout::ActiveModel {
         application_id: Set(app.id.clone()),
         strategy: Set(after.strategy),
-        canary: Set(serde_json::to_string(&after.canary).because("writing a canary's settings")?),
+        canary: Set(JsonText::of(&after.canary)?),
         updated_at: Set(ctx.panel.now()),
     };
     let over = OnConflict::column(rollout::Column::ApplicationId)
@@ -78,7 +79,7 @@ pub async fn plan(tx: &Tx, app: &AppId, id: &DeploymentId, settings: &CanarySett
     let row = canary::ActiveModel {
         deployment_id: Set(id.clone()),
         application_id: Set(app.clone()),
-        settings: Set(serde_json::to_string(settings).because("writing a canary's settings")?),
+        settings: Set(JsonText::of(settings)?),
         share: Set(0),
         ..Default::default()
     };

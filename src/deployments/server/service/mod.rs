@@ -4,10 +4,7 @@ pub mod canary;
 use crate::orgs::server::DEPLOYMENTS;
 use crate::web::in_flight;
 use crate::{
-    apps::{
-        model::{Branch, Source},
-        server::view as apps,
-    },
+    apps::model::{Branch, Settings, Source},
     audit::server::service::record,
     deployments::{
         model::{CanarySettings, DeployRequest, Deployment, Kind, LogLine, Phase, Strategy, check_commit},
@@ -20,7 +17,9 @@ use crate::{
     rights::Action,
     runtime::changes::{ChangeBus, Changed},
     store::{
-        Tx, is_taken, random,
+        Tx, is_taken,
+        json::JsonText,
+        random,
         tables::{application, deployment, deployment_log, deployment_phase, release},
     },
     units::Timestamp,
@@ -38,7 +37,7 @@ use std::time::Duration;
 /// Asks for a deployment of the source as it is now.
 pub async fn deploy(ctx: &Ctx, id: &AppId, request: &DeployRequest) -> Result<Deployment> {
     let app = ctx.app(id).to(Action::Deploy).await?;
-    let settings = apps::settings(&app.settings)?;
+    let settings = app.settings.read()?;
     let mut fields = Fields::default();
     let commit = request.commit_hash.as_ref().and_then(|text| fields.take("commit_hash", check_commit(text.trim())));
     let branch = request.branch.as_ref().and_then(|text| fields.take("branch", text.trim().parse::<Branch>()));
@@ -109,7 +108,7 @@ async fn find_release(ctx: &Ctx, id: crate::id::ReleaseId) -> Result<release::Mo
 struct New {
     kind: Kind,
     request: DeployRequest,
-    settings: String,
+    settings: JsonText<Settings>,
     env_version: i64,
     image: Option<(String, i64)>,
     release: Option<crate::id::ReleaseId>,
@@ -153,7 +152,7 @@ impl New {
 async fn enqueue(ctx: &Ctx, app: &Granted<application::Model>, new: New) -> Result<Deployment> {
     let panel = &ctx.panel;
     let (id, now): (DeploymentId, Timestamp) = (random::id(), panel.now());
-    let request = serde_json::to_string(&new.request).because("writing a request")?;
+    let request = JsonText::of(&new.request)?;
     panel
         .db
         .tx(async |tx| {

@@ -7,7 +7,6 @@ use crate::{
         model::{CanarySettings, Next, Numbers, Outcome, Phase, Wish, judge},
         server::{
             canary_numbers::{self, Sums},
-            canary_view,
             failure::{self, Reason},
             task::{
                 drive::{Drive, Halt},
@@ -24,6 +23,7 @@ use crate::{
     },
     store::{
         Tx,
+        json::JsonText,
         tables::{application, canary, canary_step, deployment},
     },
     swarm::TaskState,
@@ -39,7 +39,7 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// The settings of a deployment that shall be a canary.
 pub async fn planned(panel: &Panel, id: &DeploymentId) -> Result<Option<CanarySettings>> {
-    find(panel, id).await?.map(|row| canary_view::settings(&row)).transpose()
+    find(panel, id).await?.map(|row| row.settings.read()).transpose()
 }
 
 async fn find(panel: &Panel, id: &DeploymentId) -> Result<Option<canary::Model>> {
@@ -102,8 +102,7 @@ async fn over(drive: &mut Drive, row: &canary::Model, outcome: Outcome) -> Resul
             Ok(Phase::Superseded)
         }
         Outcome::RolledBack | Outcome::Failed => {
-            let failure: Option<(String, String)> =
-                row.failure.as_deref().map(serde_json::from_str).transpose().because("reading why a canary ended")?;
+            let failure = row.failure.as_ref().map(JsonText::read).transpose()?;
             let (code, sentence) = failure.unwrap_or_else(|| ("canary_failed".into(), "The canary was ended. Deploy again.".into()));
             Err(Reason::new(failure::known_code(&code), sentence).into())
         }
@@ -118,7 +117,7 @@ async fn begin(drive: &mut Drive, row: canary::Model) -> Result<(), Halt> {
     let app =
         application::Entity::find_by_id(drive.app.id.clone()).one(drive.panel.db.read()).await.because("looking up an application")?;
     let old = app.and_then(|app| app.live_deployment_id).ok_or("nothing is live").because("beginning a canary")?;
-    let settings = canary_view::settings(&row)?;
+    let settings = row.settings.read()?;
     let first = settings.steps.first().copied().ok_or("it has no steps").because("beginning a canary")?;
     canary_numbers::gather(&drive.panel).await?;
     let now = drive.panel.now();
@@ -155,7 +154,7 @@ fn new_step(id: &DeploymentId, step: i64, percent: i64, baseline: &Sums, at: Tim
         step: Set(step),
         percent: Set(percent),
         baseline: Set(serde_json::to_string(baseline).because("writing a step's baseline")?),
-        numbers: Set(serde_json::to_string(&Numbers::default()).because("writing a step's numbers")?),
+        numbers: Set(JsonText::of(&Numbers::default())?),
         started_at: Set(at),
         finished_at: Set(None),
     })
@@ -170,10 +169,10 @@ async fn resume(drive: &Drive) -> Result<Run> {
     let step = step.ok_or("it has no step").because("going on with a canary")?;
     let old = row.previous_deployment_id.clone().ok_or("it is compared with nothing").because("going on with a canary")?;
     Ok(Run {
-        settings: canary_view::settings(&row)?,
+        settings: row.settings.read()?,
         old,
         baseline: serde_json::from_str(&step.baseline).because("reading a step's baseline")?,
-        numbers: serde_json::from_str(&step.numbers).because("reading a step's numbers")?,
+        numbers: step.numbers.read()?,
         step,
         row,
     })
@@ -275,7 +274,7 @@ async fn count(drive: &Drive, run: &mut Run, to_the_last: bool) -> Result<Next> 
         let change = canary_step::ActiveModel {
             deployment_id: Set(drive.row.id.clone()),
             step: Set(run.step.step),
-            numbers: Set(serde_json::to_string(&seen).because("writing a step's numbers")?),
+            numbers: Set(JsonText::of(&seen)?),
             ..Default::default()
         };
         panel
@@ -358,7 +357,7 @@ async fn roll_back(drive: &mut Drive, code: &'static str, sentence: String) -> R
 }
 
 fn ended(drive: &Drive, outcome: Outcome, why: Option<(&str, &str)>) -> Result<canary::ActiveModel> {
-    let why = why.map(|why| serde_json::to_string(&why)).transpose().because("writing why a canary ended")?;
+    let why = why.map(|(code, sentence)| JsonText::of(&(code.to_string(), sentence.to_string()))).transpose()?;
     Ok(canary::ActiveModel {
         deployment_id: Set(drive.row.id.clone()),
         outcome: Set(Some(outcome)),
@@ -417,7 +416,7 @@ async fn last_numbers(drive: &Drive) -> Result<()> {
     let change = canary_step::ActiveModel {
         deployment_id: Set(drive.row.id.clone()),
         step: Set(run.step.step),
-        numbers: Set(serde_json::to_string(&run.numbers).because("writing a step's numbers")?),
+        numbers: Set(JsonText::of(&run.numbers)?),
         ..Default::default()
     };
     drive

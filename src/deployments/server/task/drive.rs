@@ -19,6 +19,7 @@ use crate::{
     runtime::{changes::Changed, panel::Panel},
     store::{
         backoff::Backoff,
+        json::JsonText,
         tables::{application, cluster, deployment},
     },
     swarm::{Swarm, SwarmError},
@@ -244,8 +245,8 @@ impl Drive {
             change.lease_until = Set(None);
         }
         if let Some((failure, dossier)) = &failed {
-            change.failure = Set(Some(serde_json::to_string(failure).because("writing a failure")?));
-            change.dossier = Set(Some(serde_json::to_string(dossier).because("writing a dossier")?));
+            change.failure = Set(Some(JsonText::of(failure)?));
+            change.dossier = Set(Some(JsonText::of(dossier)?));
         }
         let moved = deployment::Entity::update_many()
             .set(change)

@@ -82,7 +82,7 @@ async fn pause(drive: &Drive) {
 /// Probes every task until all answer well for the whole stability window.
 pub async fn probe(drive: &mut Drive) -> Result<Phase, Halt> {
     let release = steps::its_release(drive).await?;
-    let settings = crate::apps::server::view::settings(&release.settings)?;
+    let settings = release.settings.read()?;
     let path = settings.health_check_path.as_ref().map(ToString::to_string);
     let port = release.port as u16;
     let question =

@@ -6,7 +6,7 @@ use crate::{
     },
     clusters::server::{observe, service as clusters},
     deployments::{
-        model::{DeployRequest, Kind, Phase},
+        model::{Kind, Phase},
         server::{
             failure::{self, Reason},
             spec,
@@ -85,7 +85,7 @@ pub fn timed_out(phase: Phase) -> Reason {
 
 /// The settings that this deployment was asked for with.
 pub fn settings(drive: &Drive) -> Result<Settings> {
-    crate::apps::server::view::settings(&drive.row.settings)
+    drive.row.settings.read()
 }
 
 fn checkout(drive: &Drive) -> PathBuf {
@@ -212,7 +212,7 @@ async fn build(drive: &mut Drive) -> Result<Phase, Halt> {
         fetch(drive).await?;
     }
     let context = inside(&root, build_context_path.as_str()).await?;
-    let request: DeployRequest = serde_json::from_str(&drive.row.request).because("reading a request")?;
+    let request = drive.row.request.read()?;
     let config = &drive.panel.config;
     let labels = [
         (OURS, "image".to_string()),

@@ -21,7 +21,9 @@ use crate::{
     rights::Action,
     runtime::panel::Panel,
     store::{
-        Tx, is_taken, random,
+        Tx, is_taken,
+        json::JsonText,
+        random,
         tables::{application, certificate, domain, organization},
     },
     web::{
@@ -411,7 +413,7 @@ async fn upload(ctx: &Ctx, row: &Granted<domain::Model>, chain: &str, key: &str)
         state: Set(CertificateState::Issued),
         chain: Set(Some(chain.to_string())),
         private_key: Set(Some(panel.secrets.seal(&place(&id, "key"), key)?)),
-        names: Set(serde_json::to_string(&known.names).because("writing a certificate's names")?),
+        names: Set(JsonText::of(&known.names)?),
         issuer: Set(Some(known.issuer)),
         fingerprint: Set(Some(known.fingerprint.clone())),
         trusted: Set(trusted),

@@ -21,6 +21,7 @@ use crate::{
     fault::Because,
     runtime::panel::Panel,
     store::{
+        json::JsonText,
         lease::{Lease, is_free, is_mine},
         random,
         tables::{acme_attempt, application, certificate, domain},
@@ -316,7 +317,7 @@ impl Walk<'_> {
         let change = certificate::ActiveModel {
             chain: Set(Some(chain.to_string())),
             private_key: Set(Some(self.panel.secrets.seal(&place(&self.row.id, "key"), &key)?)),
-            names: Set(serde_json::to_string(&known.names).because("writing a certificate's names")?),
+            names: Set(JsonText::of(&known.names)?),
             issuer: Set(Some(known.issuer)),
             fingerprint: Set(Some(known.fingerprint)),
             trusted: Set(trust::Roots::load(&self.panel.config).judge(name.as_str(), chain, now)),

@@ -4,7 +4,7 @@ use crate::domains::server::{CERTIFICATES, DOMAINS};
 use crate::{
     audit::server::service::{Event, record_for},
     domains::{
-        model::{CertificateSource, CertificateState, Check},
+        model::{CertificateSource, CertificateState},
         server::{
             life, names,
             preflight::{self, Found, Subject},
@@ -16,7 +16,9 @@ use crate::{
     fault::Because,
     runtime::{changes::Changed, panel::Panel},
     store::{
-        Tx, random,
+        Tx,
+        json::JsonText,
+        random,
         tables::{application, certificate, domain},
     },
     units::Timestamp,
@@ -51,7 +53,7 @@ pub async fn check(panel: &Panel, row: domain::Model) -> Result<domain::Model> {
 
 async fn settle(tx: &Tx, panel: &Panel, row: &domain::Model, found: &Found) -> Result<()> {
     let now = panel.now();
-    let seen = domain::ActiveModel { checks: Set(Some(text(&found.checks)?)), checked_at: Set(Some(now)), ..Default::default() };
+    let seen = domain::ActiveModel { checks: Set(Some(JsonText::of(&found.checks)?)), checked_at: Set(Some(now)), ..Default::default() };
     let unchanged = domain::Entity::update_many()
         .set(seen)
         .filter(domain::Column::Id.eq(row.id.clone()))
@@ -112,10 +114,6 @@ async fn settle(tx: &Tx, panel: &Panel, row: &domain::Model, found: &Found) -> R
         }
     }
     Ok(())
-}
-
-fn text(checks: &[Check]) -> Result<String> {
-    serde_json::to_string(checks).because("writing a domain's checks")
 }
 
 fn next_look(row: &domain::Model, now: Timestamp) -> Timestamp {
