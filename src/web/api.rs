@@ -333,9 +333,14 @@ pub fn waiting(wait: Option<u64>) -> Result<Option<Duration>> {
 
 /// `column LIKE %text%` with the text taken literally. A NUL, which PostgreSQL takes in no text, stands in none.
 pub fn contains(column: impl sea_orm::sea_query::IntoColumnRef, text: &str) -> sea_orm::sea_query::SimpleExpr {
-    let literal: String =
-        text.chars().filter(|c| *c != '\0').flat_map(|c| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] }).collect();
-    Expr::col(column).like(sea_orm::sea_query::LikeExpr::new(format!("%{literal}%")).escape('\\'))
+    Expr::col(column).like(sea_orm::sea_query::LikeExpr::new(anywhere(text)).escape('\\'))
+}
+
+/// The `LIKE` pattern that finds a text anywhere, with a backslash as its escape.
+pub fn anywhere(text: &str) -> String {
+    let literal = |c: char| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] };
+    let text: String = text.chars().filter(|c| *c != '\0').flat_map(literal).collect();
+    format!("%{text}%")
 }
 
 #[cfg(test)]

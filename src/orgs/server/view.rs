@@ -10,7 +10,7 @@ use crate::{
     store::tables::{application::Wanted, organization},
     units::Timestamp,
     web::{
-        api::{Pagination, Paging},
+        api::{Pagination, Paging, anywhere},
         ctx::Ctx,
     },
 };
@@ -37,8 +37,7 @@ pub async fn count(panel: &Panel, from: &str, values: Vec<Value>) -> Result<u64>
 /// `%text%` with the text taken literally, in lower case. The statement says `ESCAPE '\'`.
 pub fn pattern(text: &str) -> Option<String> {
     let text: String = text.trim().to_lowercase().chars().filter(|c| *c != '\0').take(100).collect();
-    let literal: String = text.chars().flat_map(|c| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] }).collect();
-    (!literal.is_empty()).then(|| format!("%{literal}%"))
+    (!text.is_empty()).then(|| anywhere(&text))
 }
 
 #[derive(FromQueryResult)]
