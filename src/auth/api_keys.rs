@@ -74,7 +74,7 @@ struct Row {
     org_suspended_at: Option<Timestamp>,
     role: String,
     role_name: Option<String>,
-    role_permissions: Option<String>,
+    role_permissions: Option<JsonText<Permissions>>,
     has_grants: bool,
 }
 
@@ -114,7 +114,7 @@ async fn look_up(panel: &Panel, hash: &str) -> Result<Option<Who>> {
     let scope = row.scope.read()?;
     let granted = if row.has_grants { grants(panel, &row.org, &row.user_id).await? } else { HashMap::new() };
     let granted = granted.into_iter().map(|(app, of)| (app, of.and(scope))).filter(|(_, of)| !of.is_empty()).collect();
-    let (role_name, permissions) = role(&row.role, row.role_name, row.role_permissions.as_deref())?;
+    let (role_name, permissions) = role(&row.role, row.role_name, row.role_permissions.as_ref())?;
     let ends = row.expires_at.into_iter().chain(row.secret_expires_at).min();
     Ok(Some(Who {
         credential: Credential::Key(row.key_id),

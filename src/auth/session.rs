@@ -8,7 +8,9 @@ use crate::{
     rights::{Action, Permissions, Role},
     runtime::panel::Panel,
     store::{
-        Tx, random,
+        Tx,
+        json::JsonText,
+        random,
         tables::{self, refresh_token, session},
     },
     units::Timestamp,
@@ -129,7 +131,7 @@ struct Row {
     org_suspended_at: Option<Timestamp>,
     role: String,
     role_name: Option<String>,
-    role_permissions: Option<String>,
+    role_permissions: Option<JsonText<Permissions>>,
     has_grants: bool,
     impersonator_id: Option<UserId>,
     impersonator_name: Option<String>,
@@ -143,7 +145,7 @@ struct Row {
 struct GrantRow {
     application_id: AppId,
     role: String,
-    role_permissions: Option<String>,
+    role_permissions: Option<JsonText<Permissions>>,
 }
 
 /// A session that is to be opened.
@@ -401,7 +403,7 @@ async fn look_up(panel: &Panel, by: By, value: &str, place: Place<'_>) -> Result
     let row = Row::find_by_statement(statement).one(panel.db.read()).await.because("looking up a session")?;
     let Some(row) = row else { return Ok(None) };
     let mut grants = if row.has_grants { grants(panel, &row.org, &row.user).await? } else { HashMap::new() };
-    let (role_name, mut permissions) = role(&row.role, row.role_name, row.role_permissions.as_deref())?;
+    let (role_name, mut permissions) = role(&row.role, row.role_name, row.role_permissions.as_ref())?;
     let impersonator = match (row.impersonator_id, row.impersonator_name, row.impersonation_reason) {
         (Some(user), name, reason) => Some(Impersonator { user, name: name.unwrap_or_default(), reason: reason.unwrap_or_default() }),
         _ => None,
@@ -448,7 +450,7 @@ pub async fn grants(panel: &Panel, org: &OrgId, user: &UserId) -> Result<HashMap
                WHERE g.organization_id = $1 AND g.user_id = $2";
     let statement = Statement::from_sql_and_values(panel.db.backend(), sql, [org.clone().into(), user.clone().into()]);
     let rows = GrantRow::find_by_statement(statement).all(panel.db.read()).await.because("looking up grants")?;
-    let one = |row: GrantRow| Ok((row.application_id, role(&row.role, None, row.role_permissions.as_deref())?.1));
+    let one = |row: GrantRow| Ok((row.application_id, role(&row.role, None, row.role_permissions.as_ref())?.1));
     rows.into_iter().map(one).collect()
 }
 
@@ -457,16 +459,16 @@ pub async fn own_role(panel: &Panel, org: &OrgId, word: &str) -> Result<(String,
     let Ok(id) = word.parse::<RoleId>() else { return role(word, None, None) };
     let own = tables::role::Entity::find_by_id(id).filter(tables::role::Column::OrganizationId.eq(org.clone()));
     let own = own.one(panel.db.read()).await.because("looking up a role")?;
-    role(word, own.as_ref().map(|own| own.name.clone()), own.as_ref().map(|own| own.permissions.as_str()))
+    role(word, own.as_ref().map(|own| own.name.clone()), own.as_ref().map(|own| &own.permissions))
 }
 
 /// A role's name for people, and what it includes: a given one's, or what stands in the row of one that the organization made. A role
 /// whose row is gone includes nothing.
-pub fn role(word: &str, name: Option<String>, permissions: Option<&str>) -> Result<(String, Permissions)> {
+pub fn role(word: &str, name: Option<String>, permissions: Option<&JsonText<Permissions>>) -> Result<(String, Permissions)> {
     if let Ok(given) = word.parse::<Role>() {
         return Ok((given.title().into(), given.permissions()));
     }
-    let permissions = permissions.map(serde_json::from_str).transpose().because("reading a role's permissions")?;
+    let permissions = permissions.map(JsonText::read).transpose()?;
     Ok((name.unwrap_or_default(), permissions.unwrap_or_default()))
 }
 

@@ -5,9 +5,12 @@ use crate::{
     fault::Because,
     id::{OrgId, RoleId, UserId},
     orgs::model::{AppCounts, Defaults, Member, MyOrganization, OrganizationDetails, OrganizationRole},
-    rights::{Action, Role},
+    rights::{Action, Permissions, Role},
     runtime::panel::Panel,
-    store::tables::{application::Wanted, organization},
+    store::{
+        json::JsonText,
+        tables::{application::Wanted, organization},
+    },
     units::Timestamp,
     web::{
         api::{Pagination, Paging, anywhere},
@@ -110,7 +113,7 @@ pub async fn row(panel: &Panel, org: &OrgId) -> Result<organization::Model> {
 
 /// What new applications begin with.
 pub fn defaults(row: &organization::Model) -> Result<Defaults> {
-    serde_json::from_str(&row.defaults).because("reading an organization's defaults")
+    row.defaults.read()
 }
 
 /// The organization as the caller sees it.
@@ -228,7 +231,7 @@ struct RoleRow {
     id: RoleId,
     name: String,
     description: String,
-    permissions: String,
+    permissions: JsonText<Permissions>,
     version: i64,
 }
 
@@ -254,7 +257,7 @@ pub async fn roles(panel: &Panel, org: &OrgId) -> Result<Vec<OrganizationRole>> 
             id: row.id.to_string(),
             name: row.name,
             description: row.description,
-            permissions: serde_json::from_str(&row.permissions).because("reading a role's permissions")?,
+            permissions: row.permissions.read()?,
             is_given: false,
             version: row.version,
         })

@@ -1,5 +1,5 @@
 //! An organization.
-use crate::{id::OrgId, units::Timestamp};
+use crate::{id::OrgId, orgs::model::Defaults, store::json::JsonText, units::Timestamp};
 use sea_orm::entity::prelude::*;
 
 /// A row.
@@ -16,7 +16,7 @@ pub struct Model {
     pub billing_address: String,
     pub tax_id: String,
     /// What new applications begin with, as JSON.
-    pub defaults: String,
+    pub defaults: JsonText<Defaults>,
     pub requires_two_factor: bool,
     /// The OpenID provider that members must sign in with.
     pub required_provider: Option<String>,

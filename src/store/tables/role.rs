@@ -1,6 +1,8 @@
 //! A role that an organization made.
 use crate::{
     id::{OrgId, RoleId},
+    rights::Permissions,
+    store::json::JsonText,
     units::Timestamp,
 };
 use sea_orm::entity::prelude::*;
@@ -15,7 +17,7 @@ pub struct Model {
     pub name: String,
     pub description: String,
     /// A JSON list of names.
-    pub permissions: String,
+    pub permissions: JsonText<Permissions>,
     pub version: i64,
     pub created_at: Timestamp,
 }

@@ -16,6 +16,7 @@ use crate::{
     rights::{Action, Permissions},
     store::{
         Tx,
+        json::JsonText,
         tables::{app_grant, membership},
     },
     units::Timestamp,
@@ -37,7 +38,7 @@ struct GrantRow {
     application_name: String,
     role: String,
     role_name: Option<String>,
-    role_permissions: Option<String>,
+    role_permissions: Option<JsonText<Permissions>>,
     created_at: Timestamp,
 }
 
@@ -58,7 +59,7 @@ async fn read(ctx: &Ctx, user: &UserId) -> Result<Vec<Grant>> {
     let values = vec![ctx.who.org.clone().into(), user.clone().into()];
     let found: Vec<GrantRow> = rows(&ctx.panel, &sql, values, "listing grants").await?;
     let one = |row: GrantRow| {
-        let (role_name, permissions) = session::role(&row.role, row.role_name, row.role_permissions.as_deref())?;
+        let (role_name, permissions) = session::role(&row.role, row.role_name, row.role_permissions.as_ref())?;
         Ok(Grant {
             application_id: row.application_id,
             application_name: row.application_name,

@@ -28,6 +28,7 @@ use crate::{
     runtime::panel::Panel,
     store::{
         Tx, is_taken,
+        json::JsonText,
         tables::{app_grant, application, invitation, membership, organization, session, user},
     },
     web::{
@@ -163,30 +164,30 @@ async fn has_second_factor(tx: &Tx, ctx: &Ctx) -> Result<()> {
 
 async fn write(tx: &Tx, ctx: &Ctx, now: &organization::Model, new: &NewSettings) -> Result<()> {
     let text = |new: Option<&str>, now: &str| new.map_or_else(|| now.to_string(), str::to_string);
-    let defaults = new.defaults.as_ref().map(serde_json::to_string).transpose().because("writing an organization's defaults")?;
+    let defaults = new.defaults.as_ref().map(JsonText::of).transpose()?;
     let next = organization::Model {
         name: text(new.name.as_ref().map(|it| it.as_str()), &now.name),
         slug: text(new.slug.as_ref().map(|it| it.as_str()), &now.slug),
         contact_email: text(new.contact_email.as_deref(), &now.contact_email),
         billing_address: text(new.billing_address.as_deref(), &now.billing_address),
         tax_id: text(new.tax_id.as_deref(), &now.tax_id),
-        defaults: text(defaults.as_deref(), &now.defaults),
+        defaults: defaults.unwrap_or_else(|| now.defaults.clone()),
         requires_two_factor: new.requires_two_factor.unwrap_or(now.requires_two_factor),
         version: now.version + 1,
         ..now.clone()
     };
     let (mut before, mut after) = (serde_json::Map::new(), serde_json::Map::new());
     for (field, was, is) in [
-        ("name", &now.name, &next.name),
+        ("name", now.name.as_str(), next.name.as_str()),
         ("slug", &now.slug, &next.slug),
         ("contact_email", &now.contact_email, &next.contact_email),
         ("billing_address", &now.billing_address, &next.billing_address),
         ("tax_id", &now.tax_id, &next.tax_id),
-        ("defaults", &now.defaults, &next.defaults),
+        ("defaults", now.defaults.as_str(), next.defaults.as_str()),
     ] {
         if was != is {
-            before.insert(field.into(), was.clone().into());
-            after.insert(field.into(), is.clone().into());
+            before.insert(field.into(), was.into());
+            after.insert(field.into(), is.into());
         }
     }
     if now.requires_two_factor != next.requires_two_factor {

@@ -14,7 +14,9 @@ use crate::{
     },
     rights::{Action, Permissions},
     store::{
-        Tx, is_taken, random,
+        Tx, is_taken,
+        json::JsonText,
+        random,
         tables::{app_grant, invitation, membership, role},
     },
     web::{
@@ -71,7 +73,7 @@ pub async fn create(ctx: &Ctx, form: &RoleInput) -> Result<OrganizationRole> {
                 organization_id: Set(held.org),
                 name: Set(name.into()),
                 description: Set(description),
-                permissions: Set(serde_json::to_string(&permissions).because("writing a role's permissions")?),
+                permissions: Set(JsonText::of(&permissions)?),
                 version: Set(1),
                 created_at: Set(ctx.panel.now()),
             };
@@ -91,7 +93,7 @@ fn named(done: Result<(), sea_orm::DbErr>) -> Result<()> {
 async fn find(tx: &Tx, held: &Held, id: &RoleId) -> Result<(role::Model, Permissions)> {
     let row = role::Entity::find_by_id(id.clone()).filter(role::Column::OrganizationId.eq(held.org.clone()));
     let row = row.one(tx).await.because("looking up a role")?.ok_or(Error::NotFound(Thing::Role))?;
-    let permissions = serde_json::from_str(&row.permissions).because("reading a role's permissions")?;
+    let permissions = row.permissions.read()?;
     Ok((row, permissions))
 }
 
@@ -113,7 +115,7 @@ pub async fn update(ctx: &Ctx, id: &RoleId, form: &RoleInput, if_match: Option<i
             let change = role::ActiveModel {
                 name: Set(name.into()),
                 description: Set(description),
-                permissions: Set(serde_json::to_string(&permissions).because("writing a role's permissions")?),
+                permissions: Set(JsonText::of(&permissions)?),
                 version: Set(row.version + 1),
                 ..Default::default()
             };
