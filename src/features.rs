@@ -1,7 +1,16 @@
 //! The list of features. Its order is the order of layers: a feature may import those above it in the list, never those below it.
 use crate::{
-    accounts, admin, apps, audit, clusters, deployments, domains, edges, feature::Feature, flags, keys, mail, metrics, orgs, plans,
-    reports, routing, runtime::loops::Loop, traffic, web::rate_limits,
+    accounts, admin, apps, audit, clusters, deployments, domains, edges,
+    feature::Feature,
+    flags, keys,
+    kit::SetTheme,
+    mail, metrics, orgs, plans, reports, routing,
+    runtime::loops::Loop,
+    traffic,
+    web::{
+        declared::{FunctionClass, function},
+        rate_limits::{self, Class},
+    },
 };
 
 /// Every feature, from the lowest to the highest.
@@ -26,11 +35,18 @@ pub const FEATURES: &[Feature] = &[
 ];
 
 /// The loops of what lies below the features.
-const OF_GROUNDS: &[Loop] = &[rate_limits::LOOP];
+const LOOPS_BELOW: &[Loop] = &[rate_limits::LOOP];
+/// The server functions of what lies below the features.
+const FUNCTIONS_BELOW: &[FunctionClass] = &[function::<SetTheme>(Class::Usual)];
 
 /// Every loop of the panel, from the lowest to the highest.
 pub fn loops() -> impl Iterator<Item = Loop> {
-    OF_GROUNDS.iter().chain(FEATURES.iter().flat_map(|feature| feature.loops)).copied()
+    LOOPS_BELOW.iter().chain(FEATURES.iter().flat_map(|feature| feature.loops)).copied()
+}
+
+/// Every server function that changes something, with what it costs.
+pub fn functions() -> impl Iterator<Item = FunctionClass> {
+    FUNCTIONS_BELOW.iter().chain(FEATURES.iter().flat_map(|feature| feature.functions)).copied()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! routes of a feature stand in its `api.rs`; here they only meet.
 use crate::{
     accounts, edges,
-    features::FEATURES,
+    features::{self, FEATURES},
     flags::server,
     kit::{Banners, Brand, Csrf, Flash, InAnothersName, Note, Now, Posted, Rights, Theme, Tone, Unverified, Viewer, side},
     metrics, orgs,
@@ -11,7 +11,7 @@ use crate::{
     web::{
         api::{Refusal, read},
         ctx::Visitor,
-        declared::{Declared, FunctionClass},
+        declared::Declared,
         docs, etag,
         forms::{self, Pages},
         http,
@@ -46,7 +46,7 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
     // What pages spawn runs here; a second router in one process (a test) finds it done.
     any_spawner::Executor::init_tokio().ok();
     let (api, document) = api().split_for_parts();
-    let declared = Arc::new(Declared::new(&document.paths, functions()));
+    let declared = Arc::new(Declared::new(&document.paths, features::functions()));
     let pages = pages(options.clone(), declared.clone());
     let document = openapi::finish(document, &FEATURES.iter().flat_map(|feature| feature.tags).copied().collect::<Vec<_>>());
     let queries = openapi::queries(&document);
@@ -94,11 +94,6 @@ pub fn api() -> OpenApiRouter {
 /// The routes beside the API and the pages.
 fn other_routes() -> Router {
     FEATURES.iter().filter_map(|feature| feature.routes).fold(Router::new(), |all, routes| all.merge(routes()))
-}
-
-/// The server functions that change something, with what each costs.
-pub fn functions() -> impl Iterator<Item = FunctionClass> {
-    FEATURES.iter().flat_map(|feature| feature.functions).copied()
 }
 
 async fn no_such_route() -> Refusal {

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use skypanel::{
+    features,
     id::DeploymentId,
     rights::Role,
     router,
@@ -295,7 +296,7 @@ async fn another_organization_named_in_a_header_is_not_there_on_any_route() {
 #[test]
 fn every_route_that_changes_something_says_what_it_costs() {
     let (_, document) = router::api().split_for_parts();
-    let missing = Declared::new(&document.paths, router::functions()).without_class();
+    let missing = Declared::new(&document.paths, features::functions()).without_class();
     assert!(missing.is_empty(), "without .limit(Class::…): {missing:?}");
 }
 
@@ -303,7 +304,7 @@ fn every_route_that_changes_something_says_what_it_costs() {
 fn every_server_function_that_changes_something_says_what_it_costs() {
     let all: BTreeSet<String> = router::server_functions().into_iter().collect();
     let mut classed = BTreeSet::new();
-    for one in router::functions() {
+    for one in features::functions() {
         assert!(classed.insert(one.path.to_string()), "{} is named twice", one.path);
         assert!(all.contains(one.path), "{} is no server function", one.path);
     }
