@@ -21,6 +21,14 @@ async fn fail(t: &TestPanel, doing: &str, cause: &str, count: usize) -> Vec<Stri
 }
 
 #[tokio::test]
+async fn what_failed_is_written_down_by_the_time_that_the_loops_rest() {
+    let t = TestPanel::start().await;
+    let references = fail(&t, "trying things out", "it broke", 1).await;
+    t.settle().await;
+    assert_eq!(t.operator().await.get(&format!("/api/admin/errors/{}", references[0])).await.status(), 200);
+}
+
+#[tokio::test]
 async fn the_reference_that_a_customer_was_shown_leads_the_operator_to_the_cause() {
     let t = TestPanel::start().await;
     let (app, operator) = (t.app_in("acme").await, t.operator().await);
