@@ -6,6 +6,7 @@ mod password;
 mod profile;
 pub mod providers;
 pub mod recovery;
+mod recovery_codes;
 pub mod security;
 mod sessions;
 mod sign_in;

@@ -2,7 +2,7 @@
 //! once; the authenticator must have verified its owner, so that a passkey alone is two factors.
 use crate::accounts::server::service::{
     factors::{ask_password, demanded_by, first_organization, note, person, tell},
-    recovery,
+    recovery_codes,
 };
 use crate::auth::session::SessionCache;
 use crate::{
@@ -158,7 +158,7 @@ pub async fn add(ctx: &Ctx, name: &str, answer: &PasskeyAnswer) -> Result<bool> 
             }
             record(tx, ctx, "account.passkey_added", &id, json!({ "name": name })).await?;
             tell(tx, panel, &person, "a passkey was added".into()).await?;
-            let with_codes = recovery::make_first(tx, ctx).await?;
+            let with_codes = recovery_codes::make_first(tx, ctx).await?;
             match passkey::Entity::insert(row).exec_without_returning(tx).await {
                 Err(why) if is_taken(&why) => return Err(Error::Conflict("This passkey is registered already.".into())),
                 done => done.because("adding a passkey")?,
@@ -209,7 +209,7 @@ pub async fn remove(ctx: &Ctx, id: &PasskeyId, password: &str, answer: Option<Pa
             passkey::Entity::delete_by_id(id.clone()).exec(tx).await.because("removing a passkey")?;
             crate::accounts::server::service::factors::keeps_a_way_in(tx, user).await?;
             note(tx, ctx, &demanded).await?;
-            recovery::drop_without_factor(tx, user).await?;
+            recovery_codes::drop_without_factor(tx, user).await?;
             record(tx, ctx, "account.passkey_removed", id, json!({ "name": row.name })).await?;
             tell(tx, panel, &person, "a passkey was removed".into()).await
         })

@@ -1,7 +1,7 @@
 //! The authenticator app: set up, proved with a first code, asked, taken away.
 use crate::accounts::server::service::{
     factors::{ask_password, demanded_by, guess, guessed, note, person, tell},
-    recovery,
+    recovery_codes,
 };
 use crate::auth::session::SessionCache;
 use crate::{
@@ -107,7 +107,7 @@ pub async fn enable(ctx: &Ctx, code: &str) -> Result<RecoveryCodes> {
             note(tx, ctx, &[]).await?;
             record(tx, ctx, "account.totp_enabled", user, json!({})).await?;
             tell(tx, panel, &person, "an authenticator app was added".into()).await?;
-            recovery::renew(tx, ctx).await
+            recovery_codes::renew(tx, ctx).await
         })
         .await?;
     panel.of::<SessionCache>().forget_user(user);
@@ -130,7 +130,7 @@ pub async fn disable(ctx: &Ctx, password: &str, code: &str) -> Result<()> {
         .tx(async |tx| {
             totp_seed::Entity::delete_by_id(user.clone()).exec(tx).await.because("removing an app")?;
             note(tx, ctx, &demanded).await?;
-            recovery::drop_without_factor(tx, user).await?;
+            recovery_codes::drop_without_factor(tx, user).await?;
             record(tx, ctx, "account.totp_disabled", user, json!({})).await?;
             tell(tx, panel, &person, "the authenticator app was removed".into()).await
         })
@@ -165,7 +165,7 @@ pub async fn prove(panel: &Panel, origin: &Origin, user: &UserId, code: &str) ->
     if codes::is_totp(&plain) {
         return Ok(use_code(panel, user, &plain).await?.then_some(Proof::App));
     }
-    Ok(recovery::spend(panel, origin, user, &plain).await?.then_some(Proof::Recovery))
+    Ok(recovery_codes::spend(panel, origin, user, &plain).await?.then_some(Proof::Recovery))
 }
 
 /// Whether it is a code of now that was not used yet; uses it. Of two at once one counts.

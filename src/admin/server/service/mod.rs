@@ -4,3 +4,4 @@ pub mod flags;
 pub mod impersonation;
 pub mod organizations;
 pub mod people;
+mod role_names;

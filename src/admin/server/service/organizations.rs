@@ -7,7 +7,7 @@ use crate::{
             AccountStatus, AdminApplication, AdminMembership, AdminOrganization, AdminOrganizationDetail, AdminQuery, Reason,
             SuspendOrganization,
         },
-        server::service::people,
+        server::service::{people, role_names::role_names},
     },
     apps::server::ending,
     audit::{
@@ -16,15 +16,14 @@ use crate::{
     },
     error::{Error, Result, Thing},
     fault::Because,
-    id::{AppId, OrgId, RoleId, UserId},
-    rights::Role,
+    id::{AppId, OrgId, UserId},
     runtime::{changes::Changed, panel::Panel},
     store::{
         Tx,
         tables::{
             application, membership,
             organization::{self, Column},
-            role, user,
+            user,
         },
     },
     web::{
@@ -147,17 +146,6 @@ async fn members(panel: &Panel, org: &organization::Model) -> Result<Vec<AdminMe
         })
     };
     Ok(rows.into_iter().filter_map(member).collect())
-}
-
-/// What roles are called, given ones and those that organizations made.
-pub async fn role_names<'a>(panel: &Panel, words: impl Iterator<Item = &'a str>) -> Result<HashMap<String, String>> {
-    let mut names: HashMap<String, String> = Role::ALL.iter().map(|role| (role.name().into(), role.title().into())).collect();
-    let own: Vec<RoleId> = words.filter_map(|word| word.parse().ok()).collect();
-    if !own.is_empty() {
-        let rows = role::Entity::find().filter(role::Column::Id.is_in(own)).all(panel.db.read()).await.because("listing roles")?;
-        names.extend(rows.into_iter().map(|row| (row.id.to_string(), row.name)));
-    }
-    Ok(names)
 }
 
 /// Refuses every change in an organization from now on and, where that is asked for, stops what runs in it.

@@ -4,7 +4,7 @@ use crate::{
     accounts::model::Email,
     admin::{
         model::{AccountStatus, AdminMembership, AdminQuery, AdminUser, AdminUserDetail, Reason},
-        server::service::organizations::role_names,
+        server::service::role_names::role_names,
     },
     audit::server::{
         chain, read,
