@@ -11,9 +11,10 @@
 //! 7. `cfg(feature` stands only in `lib.rs` and a module's `mod.rs`; `sea_orm` only in a feature's
 //!    `server/` and in the grounds that stand on the database.
 //! 8. `Leptos.toml`, which ships with the program, says what `Cargo.toml` says.
-//! 9. A file has at most 500 lines, and no `unwrap()` outside its tests.
+//! 9. Files import each other in no circle, but for the few of [`CIRCLES`]. Whoever reads one file of a circle has to read them all.
+//! 10. A file has at most 500 lines, and no `unwrap()` outside its tests.
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::LazyLock,
@@ -29,6 +30,23 @@ const GROUNDS: [&str; 16] = [
 const STORES: [&str; 5] = ["store", "runtime", "auth", "web", "outbox"];
 const ROOFS: [&str; 6] = ["lib", "main", "site", "features", "router", "serve"];
 const LONGEST: usize = 500;
+/// The largest circle of imports that may be, in files.
+const LARGEST_CIRCLE: usize = 3;
+/// The circles that there are: each names its files, and why they are one thing in several files.
+const CIRCLES: [(&[&str], &str); 8] = [
+    (&["orgs/fns", "orgs/server/forms", "orgs/server/service/members"], FORM),
+    (&["admin/fns", "admin/server/forms"], FORM),
+    (&["apps/fns", "apps/server/forms"], FORM),
+    (&["routing/fns", "routing/server/forms"], FORM),
+    (&["deployments/fns", "deployments/server/canary_forms"], FORM),
+    (&["runtime/panel", "runtime/swarms"], "the panel holds its swarms, which are opened by what the panel knows"),
+    (&["metrics/ui/access", "metrics/ui/live"], "a list of requests and the same list alive"),
+    (
+        &["accounts/server/service/password", "accounts/server/service/profile"],
+        "a new address asks for the password, a new password for the person",
+    ),
+];
+const FORM: &str = "a form is what a server function takes, and its parser is on the server";
 
 /// A source file.
 struct File {
@@ -357,6 +375,70 @@ fn the_shipped_site_is_the_built_one() {
         assert_eq!(shipped.get(key), built.get(key), "{key}");
     }
     assert!(shipped.keys().all(|key| built.contains_key(key)), "Leptos.toml says more than Cargo.toml");
+}
+
+/// The files that each file imports. A path leads to the file that is the longest part of it.
+fn arrows(files: &[File]) -> BTreeMap<&str, Vec<&str>> {
+    let places: BTreeMap<&str, ()> = files.iter().filter(|file| !file.is_test).map(|file| (file.place.as_str(), ())).collect();
+    let file_of = |path: &str| {
+        let parts: Vec<&str> = path.split("::").collect();
+        (1..=parts.len()).rev().find_map(|n| places.get_key_value(parts[..n].join("/").as_str()).map(|(place, ())| *place))
+    };
+    let to = |file: &File| {
+        let mut to: Vec<&str> = file.imports().iter().filter_map(|path| file_of(path)).filter(|to| *to != file.place).collect();
+        to.sort_unstable();
+        to.dedup();
+        to
+    };
+    files.iter().filter(|file| !file.is_test).map(|file| (file.place.as_str(), to(file))).collect()
+}
+
+/// Everything that can be reached from a file.
+fn reached<'a>(arrows: &BTreeMap<&'a str, Vec<&'a str>>, from: &str) -> BTreeSet<&'a str> {
+    let (mut seen, mut next) = (BTreeSet::new(), arrows.get(from).cloned().unwrap_or_default());
+    while let Some(place) = next.pop() {
+        if seen.insert(place) {
+            next.extend(arrows.get(place).into_iter().flatten());
+        }
+    }
+    seen
+}
+
+/// The circles: files that reach each other (strongly connected components), each in its order.
+fn circles<'a>(arrows: &BTreeMap<&'a str, Vec<&'a str>>) -> Vec<Vec<&'a str>> {
+    let reached: BTreeMap<&str, BTreeSet<&str>> = arrows.keys().map(|place| (*place, reached(arrows, place))).collect();
+    let in_circles: Vec<&str> = arrows.keys().copied().filter(|place| reached[place].contains(place)).collect();
+    let mut circles: Vec<Vec<&str>> = in_circles
+        .iter()
+        .map(|place| in_circles.iter().copied().filter(|other| reached[place].contains(other) && reached[other].contains(place)).collect())
+        .collect();
+    circles.sort();
+    circles.dedup();
+    circles
+}
+
+#[test]
+fn files_import_each_other_in_no_circle() {
+    let files = files();
+    let found = circles(&arrows(&files));
+    let is_known = |circle: &[&str]| CIRCLES.iter().any(|(known, _)| circle.iter().all(|place| known.contains(place)));
+    let mut broken: Vec<String> = Vec::new();
+    for circle in &found {
+        if circle.len() > LARGEST_CIRCLE || !is_known(circle) {
+            broken.push(format!("these {} files import each other: {}", circle.len(), circle.join(", ")));
+        }
+    }
+    for (known, _) in CIRCLES.iter().filter(|(known, _)| !found.iter().any(|circle| circle.iter().all(|place| known.contains(place)))) {
+        broken.push(format!("{} are no circle any more: take them from the list", known.join(", ")));
+    }
+    none(broken);
+}
+
+#[test]
+fn a_circle_is_found_however_long_it_is() {
+    let arrows =
+        BTreeMap::from([("a", vec!["b"]), ("b", vec!["c", "x"]), ("c", vec!["d"]), ("d", vec!["a"]), ("x", vec!["y"]), ("y", vec![])]);
+    assert_eq!(circles(&arrows), [["a", "b", "c", "d"]]);
 }
 
 #[test]

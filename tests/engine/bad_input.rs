@@ -123,6 +123,31 @@ async fn an_image_that_listens_on_another_port() {
 }
 
 #[tokio::test]
+async fn an_image_that_listens_where_nobody_reaches_it() {
+    let case = Case::begin("loopback").await;
+    case.dockerfile(&dockerfile(8080).replace("\"-p\", \"8080\"", "\"-p\", \"127.0.0.1:8080\""));
+    let end = case.fails("probing", "port_not_answering", &["port 8080 of 127.0.0.1 only", "0.0.0.0"]).await;
+    let log = case.app.api.get(&format!("/api/paas/deployments/{}/logs", text(&end["id"]))).await;
+    let is_warning = |line: &Value| text(&line["text"]).starts_with("Warning: ") && text(&line["text"]).contains("127.0.0.1");
+    assert!(log.as_array().unwrap().iter().any(is_warning), "{log:#}");
+}
+
+#[tokio::test]
+async fn an_image_whose_own_health_check_cannot_run() {
+    let case = Case::begin("nocurl").await;
+    let check = "HEALTHCHECK --interval=1s --timeout=1s --retries=2 CMD curl -f http://127.0.0.1:8080/\n";
+    case.dockerfile(&format!("{}{check}", dockerfile(8080)));
+    case.fails("starting|probing", "health_check_failed", &["own health check", "curl: not found", "remove the HEALTHCHECK"]).await;
+}
+
+#[tokio::test]
+async fn an_image_whose_user_is_not_there() {
+    let case = Case::begin("nouser").await;
+    case.dockerfile(&format!("{}USER app\n", dockerfile(8080)));
+    case.fails("starting|probing", "start_failed", &["unable to find user app", "USER line"]).await;
+}
+
+#[tokio::test]
 async fn an_image_that_never_becomes_healthy() {
     let case = Case::begin("unhealthy").await;
     let answer = "#!/bin/sh\nprintf 'Status: 500 Sick\\r\\nContent-Type: text/plain\\r\\n\\r\\nsick\\n'\n";

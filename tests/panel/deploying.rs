@@ -10,7 +10,7 @@ use skypanel::{
     apps::model::Wanted,
     deployments::{
         model::{Kind, Phase},
-        server::task::garbage,
+        server::task::{self, garbage},
     },
     id::{DeploymentId, Id},
     rights::Role,
@@ -178,6 +178,69 @@ async fn another_port_than_expected_is_named() {
     let id = shop.t.ask_to_deploy(&shop.app).await;
     shop.t.fake.listens(id.as_str(), &[]);
     assert!(shop.fails_as(&id, "port_not_answering").await.failure.unwrap().sentence.contains("0.0.0.0"));
+}
+
+/// The texts of a deployment's log.
+async fn log_of(shop: &Shop, id: &DeploymentId) -> Vec<String> {
+    let lines = shop.app.owner.get(&format!("/api/paas/deployments/{id}/logs")).await;
+    lines.data().as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_string()).collect()
+}
+
+#[tokio::test]
+async fn what_keeps_visitors_away_is_said_while_the_deployment_waits() {
+    let shop = Shop::with(|config| config.deploy.start_seconds = 120).await;
+    let ada = &shop.app.owner;
+    let id = shop.t.ask_to_deploy(&shop.app).await;
+    shop.t.fake.listens_at(id.as_str(), &["127.0.0.1:8080".parse().unwrap()]);
+    let panel = shop.t.panel.clone();
+    let walk = tokio::spawn(async move { task::pass(&panel).await.map(|_| ()) });
+    let told = "The application listens on port 8080 of 127.0.0.1 only";
+    let page = format!("/deployments/{id}");
+    tokio::time::timeout(Duration::from_secs(100), async {
+        while !log_of(&shop, &id).await.iter().any(|line| line.starts_with("Warning: ") && line.contains(told)) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("it is said long before the verdict");
+    assert_eq!(shop.t.deployment(&shop.app, &id).await.phase, Phase::Probing);
+    let text = ada.browser.get(&page).await.text();
+    assert!(text.contains(told) && text.contains("The deployment still waits"), "{text}");
+    assert_eq!(ada.post(&format!("/api/paas/deployments/{id}/cancel"), json!({})).await.status(), 202);
+    walk.await.unwrap().unwrap();
+    assert!(!ada.browser.get(&page).await.text().contains("The deployment still waits"), "a warning ends with the wait");
+}
+
+#[tokio::test]
+async fn a_program_that_listens_on_its_host_name_is_told_of_the_variable() {
+    let shop = Shop::open().await;
+    let id = shop.t.ask_to_deploy(&shop.app).await;
+    shop.t.fake.listens_at(id.as_str(), &["10.201.4.7:8080".parse().unwrap()]);
+    let sentence = shop.fails_as(&id, "port_not_answering").await.failure.unwrap().sentence;
+    assert!(sentence.contains("10.201.4.7") && sentence.contains("HOSTNAME=0.0.0.0"), "{sentence}");
+    let log = log_of(&shop, &id).await;
+    let at = |start: &str| log.iter().position(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start} in {log:#?}"));
+    assert!(at("Warning: ") < at("Failed: "), "{log:#?}");
+}
+
+#[tokio::test]
+async fn a_health_check_of_the_image_that_cannot_run_is_named() {
+    let shop = Shop::open().await;
+    let id = shop.t.ask_to_deploy(&shop.app).await;
+    let (output, after) = ("/bin/sh: curl: not found".to_string(), Duration::ZERO);
+    shop.t.fake.behave(id.as_str(), Behaviour::Unhealthy { output, after });
+    let sentence = shop.fails_as(&id, "health_check_failed").await.failure.unwrap().sentence;
+    assert!(sentence.contains("“/bin/sh: curl: not found”") && sentence.contains("HEALTHCHECK"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_user_that_is_not_in_the_image_is_named() {
+    let shop = Shop::open().await;
+    let id = shop.t.ask_to_deploy(&shop.app).await;
+    let words = "unable to find user app: no matching entries in passwd file";
+    shop.t.fake.behave(id.as_str(), Behaviour::Unstartable(words.into()));
+    let sentence = shop.fails_as(&id, "start_failed").await.failure.unwrap().sentence;
+    assert!(sentence.contains("unable to find user app") && sentence.contains("USER line"), "{sentence}");
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! Secret variables are written, used, and never read back.
 use crate::support::{panel::TestPanel, shop::Shop};
 use serde_json::json;
-use skypanel::{id::Id, rights::Role};
+use skypanel::{
+    id::{DeploymentId, Id},
+    rights::Role,
+    swarm::{SwarmError, fake::Behaviour},
+};
 
 const SECRET: &str = "correct-horse-battery-staple";
 
@@ -47,6 +51,42 @@ async fn a_failed_deployment_keeps_the_secret_too() {
     let done = shop.fails("exited").await;
     let reply = ada.get(&format!("/api/paas/deployments/{}", done.id)).await;
     assert!(!reply.text().contains(SECRET) && !shop.t.stored().await.contains(SECRET));
+}
+
+#[tokio::test]
+async fn a_secret_stays_out_of_whatever_the_engine_says() {
+    let shop = Shop::open().await;
+    let (t, ada) = (&shop.t, &shop.app.owner);
+    let body = json!({ "environment_variables": { "TOKEN": { "value": "{{correct-horse}} battery", "secret": true } } });
+    assert_eq!(ada.patch(&shop.app.url("env"), body).await.status(), 200);
+    let is_silent = async |id: &DeploymentId| {
+        let mut said = t.stored().await;
+        for url in [format!("/api/paas/deployments/{id}"), format!("/api/paas/deployments/{id}/logs"), shop.app.url("deployments")] {
+            said += &ada.get(&url).await.text();
+        }
+        said += &ada.browser.get(&format!("/deployments/{id}")).await.text();
+        assert!(!said.contains("correct-horse"), "{said}");
+    };
+    // As engines say it where a value is a template that they don't know, and as none has said it yet.
+    for words in [
+        r#"expanding env failed: expanding env "TOKEN={{correct-horse}} battery": template: expansion:1: function "correct" not defined"#,
+        "the value {{correct-horse}} battery is not to my taste",
+        "it is too long: {{correct-hors",
+    ] {
+        t.fake.fail("converge", SwarmError::Refused(words.into()));
+        let failed = shop.fails("refused").await;
+        assert!(failed.failure.unwrap().sentence.contains("[hidden]"), "the rest is told");
+        is_silent(&failed.id).await;
+    }
+    let id = t.ask_to_deploy(&shop.app).await;
+    t.fake.behave(id.as_str(), Behaviour::Reject("no, not with {{correct-horse}} battery".into()));
+    let failed = shop.fails_as(&id, "rejected").await;
+    assert!(failed.dossier.unwrap().tasks.iter().any(|task| task.message.contains("[hidden]")));
+    is_silent(&id).await;
+    // And the value itself arrives.
+    let live = t.deploy_well(&shop.app).await.id;
+    let env = t.fake.look().services.remove(&format!("sky-{}", live.suffix())).unwrap().env;
+    assert!(env.contains(&("TOKEN".into(), "{{correct-horse}} battery".into())));
 }
 
 #[tokio::test]

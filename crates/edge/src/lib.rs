@@ -20,6 +20,7 @@ mod noise;
 mod pages;
 mod paths;
 mod probe;
+mod probe_http2;
 mod prober;
 mod proxy;
 pub mod remote;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use access::AccessEntry;
 pub use probe::{Probe, ProbeAnswer, probe};
+pub use probe_http2::{GRPC_HEALTH, probe_as_routed};
 pub use selfsigned::self_signed;
 pub use server::{Edge, EdgeConfig, EdgeHandle, Listener};
 pub use signals::{BUCKETS, Histogram, ReleaseSignals, Signals};

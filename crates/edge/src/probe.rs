@@ -42,6 +42,10 @@ pub enum ProbeAnswer {
     Timeout { millis: u64 },
     /// Bytes came that are no HTTP.
     NotHttp,
+    /// It answers the other kind of HTTP than the one that it was asked in: HTTP/2 alone (`http2`), or HTTP/1.1 alone.
+    OtherHttp { http2: bool },
+    /// A server of gRPC says that it does not serve, or knows no health check.
+    NotServing,
     /// Something else, in the system's words.
     Error { why: String },
 }
@@ -61,6 +65,9 @@ impl fmt::Display for ProbeAnswer {
             ProbeAnswer::Closed => f.write_str("closed the connection without an answer: nothing seems to listen on the port"),
             ProbeAnswer::Timeout { millis } => write!(f, "gave no answer within {}", spoken(Duration::from_millis(*millis))),
             ProbeAnswer::NotHttp => f.write_str("answered something that is not HTTP"),
+            ProbeAnswer::OtherHttp { http2: true } => f.write_str("speaks HTTP/2 alone, and was asked in HTTP/1.1"),
+            ProbeAnswer::OtherHttp { http2: false } => f.write_str("speaks HTTP/1.1 alone, and was asked in HTTP/2"),
+            ProbeAnswer::NotServing => f.write_str("does not say that it serves, asked by gRPC’s health check"),
             ProbeAnswer::Error { why } => write!(f, "could not be asked: {why}"),
         }
     }

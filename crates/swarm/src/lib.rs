@@ -13,6 +13,7 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 mod context;
 pub mod docker;
 pub mod fake;
+mod template;
 
 /// The label on everything that we create on an engine.
 pub const OURS: &str = "skypanel";
@@ -198,6 +199,9 @@ pub struct Task {
     pub exit_code: Option<i64>,
     /// The engine killed it for want of memory. Known only where the task's engine is the one that we speak to.
     pub out_of_memory: bool,
+    /// What the image's own health check printed last, where the swarm stopped the task because that check failed. Empty where it printed
+    /// nothing, or where the task's engine is not the one that we speak to.
+    pub unhealthy: Option<String>,
     pub container: Option<String>,
     /// Where its port answers: the node's address and the ephemeral port.
     pub address: Option<std::net::SocketAddr>,
@@ -232,6 +236,21 @@ pub struct LogQuery {
     pub tail: Option<u32>,
     /// Stay and send what comes.
     pub follow: bool,
+}
+
+/// A TCP port on which a task's processes listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listener {
+    /// Within the container: `0.0.0.0` or `::` where it listens on every address that it has.
+    pub address: IpAddr,
+    pub port: u16,
+}
+
+impl Listener {
+    /// Whether others reach it by the port that the task publishes: that leads to an address of the container which its processes don't know.
+    pub fn is_open(&self) -> bool {
+        self.address.is_unspecified()
+    }
 }
 
 /// Resources that a task uses now. Known only on the engine that runs it.
@@ -365,8 +384,8 @@ pub trait Swarm: Send + Sync + 'static {
     async fn logs(&self, task: &str, query: LogQuery) -> Result<BoxStream<'static, Result<LogLine>>>;
     /// What a task uses now.
     async fn stats(&self, task: &str) -> Result<Stats>;
-    /// TCP ports on which the task's processes listen so that others can reach them (loopback does not count); none where its engine is not the one that we speak to.
-    async fn listening(&self, task: &str) -> Result<Option<Vec<u16>>>;
+    /// Where the task's processes listen, ascending, loopback included; none where its engine is not the one that we speak to.
+    async fn listeners(&self, task: &str) -> Result<Option<Vec<Listener>>>;
     /// A wake-up whenever something changed, until the connection breaks.
     async fn events(&self) -> Result<BoxStream<'static, Event>>;
 

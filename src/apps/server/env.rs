@@ -48,6 +48,12 @@ pub async fn opened(panel: &Panel, app: &AppId, version: i64) -> Result<Vec<(Str
     stored(panel, app, version).await?.into_iter().map(open).collect()
 }
 
+/// The values of one version's secrets.
+pub async fn secret_values(panel: &Panel, app: &AppId, version: i64) -> Result<Vec<String>> {
+    let secrets = stored(panel, app, version).await?.into_iter().filter(|it| it.secret);
+    secrets.map(|it| panel.secrets.unseal(&place(app, &it.name), &it.value)).collect()
+}
+
 /// Turns what somebody sent into what is stored. A secret without a value keeps the one that `now` has.
 pub fn merge(panel: &Panel, app: &AppId, now: &[Stored], input: Vec<EnvInput>) -> Result<Vec<Stored>> {
     let mut next = Vec::with_capacity(input.len());

@@ -196,6 +196,11 @@ impl FromStr for Kind {
     }
 }
 
+/// What a line of the log begins with that tells, while the deployment waits, what keeps it from going on.
+pub const WARNING: &str = "Warning: ";
+/// What the line begins with that takes a warning back.
+pub const ALL_ANSWER: &str = "All replicas answer";
+
 /// Why a deployment failed: a stable code and one sentence that tells the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Failure {
@@ -298,6 +303,17 @@ pub struct LogLine {
     pub at: Timestamp,
     pub phase: Phase,
     pub text: String,
+}
+
+impl LogLine {
+    /// The warning that stands after this line, where `before` stood before it. A warning is one of the probes, and ends with them.
+    pub fn warning_after(&self, before: Option<String>) -> Option<String> {
+        match self.text.strip_prefix(WARNING) {
+            _ if self.phase != Phase::Probing || self.text.starts_with(ALL_ANSWER) => None,
+            Some(warning) => Some(warning.to_string()),
+            None => before,
+        }
+    }
 }
 
 /// The body of `POST /api/paas/applications/:id/deploy`; all of it may be left out.

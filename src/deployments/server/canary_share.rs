@@ -5,9 +5,9 @@ use crate::{
     fault::Because,
     id::{AppId, DeploymentId},
     runtime::panel::Panel,
-    store::tables::canary,
+    store::{Tx, tables::canary},
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use std::collections::HashMap;
 
 /// The word that leads a client to the new release.
@@ -49,4 +49,12 @@ impl Share {
         }
         balance
     }
+}
+
+/// The switch is done: what leads to the release from now on is that it is live.
+pub async fn landed(tx: &Tx, id: &DeploymentId) -> Result<()> {
+    let over = canary::Entity::update_many()
+        .set(canary::ActiveModel { share: Set(0), ..Default::default() })
+        .filter(canary::Column::DeploymentId.eq(id.clone()));
+    over.exec(tx).await.because("ending a canary").map(|_| ())
 }

@@ -4,7 +4,7 @@ use crate::{
     apps::server::view::{short, words},
     deployments::{
         model::{Dossier, TaskLine, TaskReport},
-        server::task::{drive::Drive, log::plain},
+        server::task::{log::plain, run::Run},
     },
     swarm::{LogQuery, Task},
     units::Timestamp,
@@ -18,17 +18,17 @@ const LINES: usize = 200;
 const TASKS: usize = 30;
 
 /// Adds tasks and logs to what is given. What can't be had is left out: a dossier must not fail.
-pub async fn gather(drive: &Drive, mut dossier: Dossier) -> Dossier {
-    let tasks = match drive.swarm.tasks(Some(&drive.service())).await {
+pub async fn gather(run: &Run, mut dossier: Dossier) -> Dossier {
+    let tasks = match run.swarm.tasks(Some(&run.service())).await {
         Ok(tasks) => tasks,
         Err(why) => {
-            tracing::warn!(deployment.id = %drive.row.id, "no task states for the dossier: {why}");
+            tracing::warn!(deployment.id = %run.row.id, "no task states for the dossier: {why}");
             return dossier;
         }
     };
-    dossier.tasks = tasks.iter().take(TASKS).map(report).collect();
+    dossier.tasks = tasks.iter().take(TASKS).map(|task| report(run, task)).collect();
     for task in tasks.iter().take(4) {
-        dossier.logs.extend(last_lines(drive, task).await);
+        dossier.logs.extend(last_lines(run, task).await);
     }
     dossier.logs.sort_by_key(|line| line.at);
     let extra = dossier.logs.len().saturating_sub(LINES);
@@ -36,22 +36,22 @@ pub async fn gather(drive: &Drive, mut dossier: Dossier) -> Dossier {
     dossier
 }
 
-fn report(task: &Task) -> TaskReport {
+fn report(run: &Run, task: &Task) -> TaskReport {
     TaskReport {
         id: short(&task.id),
         slot: task.slot,
         node: task.node.clone(),
         state: words(task),
-        message: plain(&task.message),
+        message: plain(&run.secrets.hide(&task.message)),
         exit_code: task.exit_code,
         out_of_memory: task.out_of_memory,
         at: task.since,
     }
 }
 
-async fn last_lines(drive: &Drive, task: &Task) -> Vec<TaskLine> {
+async fn last_lines(run: &Run, task: &Task) -> Vec<TaskLine> {
     let query = LogQuery { after: None, tail: Some(LINES as u32), follow: false };
-    let Ok(stream) = drive.swarm.logs(&task.id, query).await else { return Vec::new() };
+    let Ok(stream) = run.swarm.logs(&task.id, query).await else { return Vec::new() };
     let lines = stream.take(LINES).filter_map(|line| std::future::ready(line.ok())).collect::<Vec<_>>();
     let lines = tokio::time::timeout(Duration::from_secs(3), lines).await.unwrap_or_default();
     lines

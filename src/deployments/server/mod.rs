@@ -1,6 +1,5 @@
-//! Deployments on the server: the queue and its leases ([`task`]), the walk through the phases ([`drive`], [`steps`],
-//! [`canary`]), and the loops that
-//! keep what is live as it should be ([`converge`], [`routes`], [`garbage`]).
+//! Deployments on the server: the queue and its leases ([`task`]), the walk of a run through the phases (`task/drive.rs` and, one
+//! for each part, `steps`, `start`, `canary`), and the loops that keep what is live as it should be (`converge`, `routes`, `garbage`).
 pub mod api;
 pub mod canary_forms;
 pub mod canary_numbers;
@@ -9,6 +8,7 @@ pub mod canary_view;
 pub mod dossier;
 pub mod failure;
 pub mod functions;
+pub mod redact;
 pub mod service;
 pub mod spec;
 pub mod task;

@@ -1,5 +1,5 @@
 //! How a release becomes a Swarm service. The service is named after the deployment, so that the same release can run twice, the new
-//! copy beside the old one.
+//! replica beside the old one.
 use crate::{
     apps::{
         model::Settings,

@@ -4,17 +4,27 @@ use crate::{
         model::{Deployment, Phase, PhaseTime, Strategy},
         server::canary_view as canaries,
     },
-    error::Result,
+    error::{Error, Result, Thing},
     fault::Because,
     id::{DeploymentId, ReleaseId},
+    rights::Action,
     runtime::panel::Panel,
     store::{
         json::JsonText,
         tables::{application, deployment, deployment_phase, release},
     },
+    web::ctx::Ctx,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::HashMap;
+
+/// A deployment for whoever may do `deed`: she is told what came of it, also where she may not look otherwise.
+pub async fn shown(ctx: &Ctx, id: &DeploymentId, deed: Action) -> Result<Deployment> {
+    let row = ctx.deployment(id).to(deed).await?;
+    let app =
+        application::Entity::find_by_id(row.application_id.clone()).one(ctx.panel.db.read()).await.because("looking up an application")?;
+    view(&ctx.panel, &app.ok_or(Error::NotFound(Thing::Application))?, (*row).clone()).await
+}
 
 /// Deployments of one application, without phases and dossiers.
 pub async fn views(panel: &Panel, app: &application::Model, rows: Vec<deployment::Model>) -> Result<Vec<Deployment>> {

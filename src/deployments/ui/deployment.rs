@@ -7,7 +7,7 @@ use crate::{
         ui::{
             canary::CanaryCard,
             dossier::{Evidence, Reason},
-            progress::{DeploymentStatus, FollowDeployment, LIST, Phases, row},
+            progress::{DeploymentStatus, DeploymentWarning, FollowDeployment, LIST, Phases, row},
             short, subject,
             table::RollBack,
         },
@@ -53,11 +53,14 @@ pub fn DeploymentPage() -> impl IntoView {
         let dossier = deployment.dossier.clone().unwrap_or_default();
         let serving = app.as_ref().is_some_and(|app| app.live_deployment_id.is_some());
         let failure = deployment.failure.clone();
+        let warning = lines.iter().fold(None, |before, line| line.warning_after(before));
+        let waiting = (!is_final).then(|| view! { <DeploymentWarning url=url.clone() warning=warning/> });
         view! {
             <OnApp id=deployment.application_id.clone()>
             <Page>
                 <Head deployment=deployment.clone() app=app.clone() url=url.clone()/>
                 {failure.map(|failure| view! { <Reason failure=failure still_serving=serving/> })}
+                {waiting}
                 <CanaryCard deployment=deployment.clone() url=url.clone()/>
                 // On a phone: the phases, the log, the details.
                 <div class="grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_280px] lg:grid-rows-[auto_1fr]">

@@ -5,7 +5,7 @@ use crate::{
         ui::standing,
     },
     kit::{
-        Badge, Tone,
+        Badge, Notice, Tone,
         live::{events, ticking},
         log, side,
         tail::{Tail, TailControls},
@@ -125,6 +125,23 @@ fn StepRow(step: Step, clock: ReadSignal<Timestamp>) -> impl IntoView {
         <li class="flex h-8 items-center justify-between gap-4" aria-current=(tone == Tone::Busy).then_some("step")>
             <span class=format!("inline-flex items-center gap-2.5 {words}")>{tone.sign()} {phase.word()}</span> {length}
         </li>
+    }
+}
+
+/// What keeps the deployment waiting, told as soon as it is seen and taken back when it is over.
+#[island]
+pub fn DeploymentWarning(
+    /// Where lines of the log are heard.
+    url: String,
+    /// As the lines say that the page holds.
+    warning: Option<String>,
+) -> impl IntoView {
+    let (now, set_now) = signal(warning);
+    events(url, "line", move |_, line: LogLine| set_now.update(|now| *now = line.warning_after(now.take())));
+    move || {
+        now.get().map(|warning| {
+            view! { <Notice tone=Tone::Warning>{warning} " The deployment still waits, in case that changes by itself."</Notice> }
+        })
     }
 }
 

@@ -181,6 +181,7 @@ mod tests {
             message: String::new(),
             exit_code: None,
             out_of_memory: false,
+            unhealthy: None,
             container: None,
             address: Some(([10, 0, 0, 2], port).into()),
             labels: [(LABEL_DEPLOYMENT.to_string(), release.to_string())].into(),

@@ -44,6 +44,53 @@ async fn a_task_that_does_not_answer_is_told_apart_by_how() {
     assert!(matches!(split, ProbeAnswer::Error { .. }), "{split}");
 }
 
+/// A task that speaks HTTP/2 alone, as servers of gRPC do. It says so of its health.
+fn grpc(health: u8, status: &'static str) -> Task {
+    Task::raw("r1.a", move |socket, _| async move {
+        let Ok(mut connection) = h2::server::handshake(socket).await else { return };
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            let answer = http::Response::builder().header("content-type", "application/grpc").body(()).unwrap();
+            if request.uri().path() != GRPC_HEALTH {
+                let _ = respond.send_response(answer, true);
+                continue;
+            }
+            let Ok(mut stream) = respond.send_response(answer, false) else { continue };
+            let _ = stream.send_data(bytes::Bytes::from(vec![0, 0, 0, 0, 2, 8, health]), false);
+            let _ = stream.send_trailers(http::HeaderMap::from_iter([("grpc-status".parse().unwrap(), status.parse().unwrap())]));
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_is_asked_as_it_is_routed_and_told_apart_where_it_speaks_the_other_http_alone() {
+    let answer = async |task: &Task, path: Option<&str>, is_http2| probe_as_routed(task.backend.address, &ask(path), is_http2).await;
+    let is_well = |answer: &ProbeAnswer| matches!(answer, ProbeAnswer::Answered { status: 200, .. });
+    let two = answer(&grpc(1, "0"), None, true).await;
+    assert!(is_well(&two), "{two}");
+    assert_eq!(answer(&grpc(1, "0"), None, false).await, ProbeAnswer::OtherHttp { http2: true });
+    let one = Task::raw("r1.a", |mut socket, _| async move {
+        read_header(&mut socket).await;
+        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    });
+    assert!(is_well(&answer(&one, None, false).await));
+    assert_eq!(answer(&one, None, true).await, ProbeAnswer::OtherHttp { http2: false });
+    for is_http2 in [false, true] {
+        assert_eq!(answer(&Task::refusing("r1.a"), None, is_http2).await, ProbeAnswer::Refused);
+        assert_eq!(answer(&Task::closing("r1.a"), None, is_http2).await, ProbeAnswer::Closed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_grpc_is_asked_for_its_health() {
+    let answer = async |health, status| {
+        let task = grpc(health, status);
+        probe_as_routed(task.backend.address, &ask(Some(GRPC_HEALTH)), true).await
+    };
+    assert!(matches!(answer(1, "0").await, ProbeAnswer::Answered { status: 200, .. }));
+    assert_eq!(answer(2, "0").await, ProbeAnswer::NotServing, "it says NOT_SERVING");
+    assert_eq!(answer(1, "12").await, ProbeAnswer::NotServing, "it has no such method");
+}
+
 /// A policy with a probe that is quick.
 fn probed(check: Check) -> Policy {
     let (interval, timeout) = (Duration::from_millis(100), Duration::from_millis(400));

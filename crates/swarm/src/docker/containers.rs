@@ -5,6 +5,7 @@ use bollard::{
     query_parameters::{InspectContainerOptions, StatsOptionsBuilder},
 };
 use futures::StreamExt;
+use std::net::Ipv4Addr;
 
 impl Engine {
     pub(super) async fn inspect(&self, container: &str) -> Result<ContainerInspectResponse> {
@@ -30,7 +31,7 @@ impl Engine {
         })
     }
 
-    pub(super) async fn read_listening(&self, task: &str) -> Result<Option<Vec<u16>>> {
+    pub(super) async fn read_listeners(&self, task: &str) -> Result<Option<Vec<Listener>>> {
         let (container, node) = self.container_of(task).await?;
         let Some(container) = container.filter(|_| self.shared.endpoint.socket().is_some()) else { return Ok(None) };
         if node != self.here().await?.node {
@@ -43,32 +44,44 @@ impl Engine {
     }
 }
 
-/// The ports on which a container's processes listen, read from its first process. None where that process is not of this
+/// Where a container's processes listen, read from its first process. None where that process is not of this
 /// machine: a socket may lead elsewhere.
-fn read_proc(pid: i64, container: &str) -> Option<Vec<u16>> {
+fn read_proc(pid: i64, container: &str) -> Option<Vec<Listener>> {
     let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     cgroup.contains(container).then_some(())?;
     let tables = ["tcp", "tcp6"].map(|t| std::fs::read_to_string(format!("/proc/{pid}/net/{t}")).unwrap_or_default());
-    let mut ports: Vec<u16> = tables.iter().flat_map(|t| t.lines().skip(1)).filter_map(listener).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    Some(ports)
+    let mut found: Vec<Listener> = tables.iter().flat_map(|t| t.lines().skip(1)).filter_map(listener).collect();
+    found.sort_unstable();
+    found.dedup();
+    Some(found)
 }
 
-/// The port of a line of `/proc/net/tcp` that is a listener which others can reach. Loopback does not count: nobody outside
-/// reaches it, and Docker's own resolver listens there in every container.
-fn listener(line: &str) -> Option<u16> {
+/// The listener in a line of `/proc/net/tcp` or `tcp6`, where it is one. Docker's own resolver, which listens in every container, is left out.
+fn listener(line: &str) -> Option<Listener> {
     const LISTEN: &str = "0A";
+    const RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
     let mut words = line.split_whitespace().skip(1);
     let (address, port) = words.next()?.split_once(':')?;
     (words.nth(1)? == LISTEN).then_some(())?;
-    // Addresses are hexadecimal, each word in the machine's order: 127.x.y.z ends with its first byte.
-    let loopback = if address.len() == 8 {
-        cfg!(target_endian = "little") && address.ends_with("7F")
-    } else {
-        address == "00000000000000000000000001000000"
-    };
-    if loopback { None } else { u16::from_str_radix(port, 16).ok() }
+    let address = address_of(address)?;
+    (address != RESOLVER).then_some(Listener { address, port: u16::from_str_radix(port, 16).ok()? })
+}
+
+/// An address as the kernel prints it: hexadecimal, each word of four bytes in the machine's order.
+fn address_of(text: &str) -> Option<IpAddr> {
+    let word = |at: usize| Some(u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
+    match text.len() {
+        8 => Some(IpAddr::from(word(0)?)),
+        32 => {
+            let mut bytes = [0; 16];
+            for (n, four) in bytes.chunks_exact_mut(4).enumerate() {
+                four.copy_from_slice(&word(n * 8)?);
+            }
+            // `::ffff:127.0.0.1` is loopback as much as `127.0.0.1`.
+            Some(IpAddr::from(bytes).to_canonical())
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -76,13 +89,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_reachable_listeners_count() {
+    fn listeners_are_told_with_their_addresses() {
+        let told = |address: &str, port: u16| Some(Listener { address: address.parse().unwrap(), port });
         let everywhere =
             "   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12345 1 0 100 0 0 10 0";
-        assert_eq!(listener(everywhere), Some(8080));
-        assert_eq!(listener(&everywhere.replace("00000000:1F90", "0B00007F:1F90")), None);
-        assert_eq!(listener(&everywhere.replace(" 0A ", " 01 ")), None);
-        assert_eq!(listener("   0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0:0"), Some(80));
-        assert_eq!(listener("   0: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A 0:0"), None);
+        assert_eq!(listener(everywhere), told("0.0.0.0", 8080));
+        assert_eq!(listener(&everywhere.replace("00000000:1F90", "0B00007F:1F90")), None, "Docker's resolver");
+        assert_eq!(listener(&everywhere.replace("00000000:1F90", "0100007F:1F90")), told("127.0.0.1", 8080));
+        assert_eq!(listener(&everywhere.replace("00000000:1F90", "0304010A:1F90")), told("10.1.4.3", 8080));
+        assert_eq!(listener(&everywhere.replace(" 0A ", " 01 ")), None, "a connection");
+        let six = |address: &str| format!("   0: {address}:0050 00000000000000000000000000000000:0000 0A 0:0");
+        assert_eq!(listener(&six("00000000000000000000000000000000")), told("::", 80));
+        assert_eq!(listener(&six("00000000000000000000000001000000")), told("::1", 80));
+        assert_eq!(listener(&six("0000000000000000FFFF00000100007F")), told("127.0.0.1", 80));
     }
 }

@@ -51,8 +51,8 @@ struct Shared {
     endpoint: Endpoint,
     client: ArcSwapOption<bollard::Docker>,
     here: Mutex<Option<(Instant, nodes::Here)>>,
-    /// Containers that have ended, and whether for want of memory: they are asked once.
-    ended: Mutex<HashMap<String, bool>>,
+    /// Containers that have ended, and why: they are asked once.
+    ended: Mutex<HashMap<String, tasks::Ending>>,
 }
 
 impl Engine {
@@ -184,8 +184,8 @@ impl Swarm for Engine {
     async fn stats(&self, task: &str) -> Result<Stats> {
         self.read_stats(task).await
     }
-    async fn listening(&self, task: &str) -> Result<Option<Vec<u16>>> {
-        self.read_listening(task).await
+    async fn listeners(&self, task: &str) -> Result<Option<Vec<Listener>>> {
+        self.read_listeners(task).await
     }
     async fn events(&self) -> Result<BoxStream<'static, Event>> {
         self.follow_events().await

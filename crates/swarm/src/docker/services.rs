@@ -13,7 +13,7 @@ impl Engine {
     pub(super) async fn converge_service(&self, spec: &ServiceSpec) -> Result<Converged> {
         spec.check()?;
         let wanted = spec::service(spec, self.has_api(46).await?);
-        self.race(|| self.converge_once(spec, &wanted)).await
+        self.race(|| self.converge_once(spec, &wanted)).await.map_err(|why| spec.without_values(why))
     }
 
     async fn converge_once(&self, spec: &ServiceSpec, wanted: &models::ServiceSpec) -> Result<Converged> {

@@ -1,5 +1,6 @@
 //! A service of ours as Swarm wants it told, with everything that is never negotiable.
 use super::*;
+use crate::template::literal;
 use bollard::models::{self, *};
 use sha2::{Digest, Sha256};
 
@@ -27,7 +28,9 @@ pub(super) fn told(mut labels: Labels) -> Labels {
 
 /// Tells two specs apart, the number of copies aside.
 pub(super) fn fingerprint(spec: &super::ServiceSpec) -> String {
-    let text = format!("{REVISION} {:?}", super::ServiceSpec { replicas: 0, ..spec.clone() });
+    // As they are sent: a service whose values were once sent to be evaluated is another than the one that is wanted, and no other is.
+    let env = spec.env.iter().map(|(name, value)| (name.clone(), literal(value))).collect();
+    let text = format!("{REVISION} {:?}", super::ServiceSpec { replicas: 0, env, ..spec.clone() });
     Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
 
@@ -79,7 +82,8 @@ fn container(spec: &super::ServiceSpec, labels: HashMap<String, String>, hardene
         labels: Some(labels),
         // Arguments, not Swarm's "command": that would replace the image's entry point.
         args: spec.command.clone(),
-        env: Some(spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect()),
+        // Swarm evaluates the values. Host name and mounts, which it evaluates too, are never set.
+        env: Some(spec.env.iter().map(|(k, v)| format!("{k}={}", literal(v))).collect()),
         stop_grace_period: Some(i64::from(spec.stop_grace) * 1_000_000_000),
         init: Some(true),
         capability_drop: Some(DROPPED.map(String::from).to_vec()),

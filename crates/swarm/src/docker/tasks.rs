@@ -1,6 +1,7 @@
 //! Tasks: Swarm's many states folded to those that differ for us, and where each copy answers. The manager alone does not know
-//! that a container ran out of memory (it sees code 137); the engine that ran it is asked, where it is the one we speak to.
+//! that a container ran out of memory (it sees code 137), nor what a health check printed; the engine that ran it is asked, where it is the one we speak to.
 use super::*;
+use crate::template::without_values;
 use bollard::{
     models::{self, TaskState as S},
     query_parameters::ListTasksOptionsBuilder,
@@ -11,6 +12,31 @@ use std::net::SocketAddr;
 const VERDICT: Duration = Duration::from_secs(10);
 /// How many verdicts are remembered.
 const REMEMBERED: usize = 4096;
+/// Swarm's words for a task that it stopped because its image's health check failed.
+const UNHEALTHY: &str = "unhealthy container";
+/// The most that is kept of what a health check printed, in characters.
+const OUTPUT: usize = 1000;
+
+/// Why a container ended, as far as its engine alone knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Ending {
+    out_of_memory: bool,
+    unhealthy: Option<String>,
+}
+
+impl Ending {
+    fn of(state: &models::ContainerState) -> Self {
+        let health = state.health.as_ref().filter(|health| health.status == Some(models::HealthStatusEnum::UNHEALTHY));
+        let output = |health: &models::Health| health.log.as_ref()?.last()?.output.clone();
+        let unhealthy = health.map(|health| output(health).unwrap_or_default().trim().chars().take(OUTPUT).collect());
+        Ending { out_of_memory: state.oom_killed == Some(true), unhealthy }
+    }
+
+    fn add_to(self, task: &mut Task) {
+        task.out_of_memory = self.out_of_memory;
+        task.unhealthy = self.unhealthy.or_else(|| task.unhealthy.take());
+    }
+}
 
 impl Engine {
     pub(super) async fn read_tasks(&self, service: Option<&str>) -> Result<Vec<Task>> {
@@ -27,29 +53,29 @@ impl Engine {
         listed.sort_by(|a, b| b.created_at.cmp(&a.created_at));
         let mut tasks: Vec<Task> = listed.into_iter().map(|t| task(t, &nodes, &here)).collect();
         tasks.sort_by(|a, b| (&a.service, a.slot).cmp(&(&b.service, b.slot)));
-        let failed = tasks.iter_mut().filter(|t| t.state == TaskState::Failed && t.node == here.node);
-        futures::future::join_all(failed.map(|t| self.add_verdict(t))).await;
+        // A program that ends well when it is told to stop is complete, though it was stopped for its health check.
+        let ended = tasks.iter_mut().filter(|t| matches!(t.state, TaskState::Failed | TaskState::Complete) && t.node == here.node);
+        futures::future::join_all(ended.map(|t| self.add_ending(t))).await;
         Ok(tasks)
     }
 
-    /// Adds whether the engine killed the task's container for want of memory. A container that is gone tells nothing.
-    async fn add_verdict(&self, task: &mut Task) {
+    /// Adds why the task's container ended, as far as its engine alone knows. A container that is gone tells nothing.
+    async fn add_ending(&self, task: &mut Task) {
         let Some(container) = task.container.clone() else { return };
-        let known = self.shared.ended.lock().expect("nobody panics with it").get(&container).copied();
-        if let Some(verdict) = known {
-            task.out_of_memory = verdict;
-            return;
+        let known = self.shared.ended.lock().expect("nobody panics with it").get(&container).cloned();
+        if let Some(ending) = known {
+            return ending.add_to(task);
         }
         let asked = self.inspect(&container).await;
-        let killed = asked.as_ref().is_ok_and(|c| c.state.as_ref().and_then(|s| s.oom_killed) == Some(true));
-        task.out_of_memory = killed;
+        let ending = asked.as_ref().ok().and_then(|c| c.state.as_ref()).map(Ending::of).unwrap_or_default();
+        ending.clone().add_to(task);
         let settled = now().since(task.since) > VERDICT && !matches!(asked, Err(SwarmError::Unreachable(_)));
-        if killed || settled {
+        if ending != Ending::default() || settled {
             let mut ended = self.shared.ended.lock().expect("nobody panics with it");
             if ended.len() >= REMEMBERED {
                 ended.clear();
             }
-            ended.insert(container, killed);
+            ended.insert(container, ending);
         }
     }
 
@@ -75,7 +101,11 @@ fn task(task: models::Task, nodes: &[models::Node], here: &nodes::Here) -> Task 
     let machine = nodes.iter().find(|n| n.id == node);
     let state = state(status.state, machine);
     let container = status.container_status.unwrap_or_default();
-    let labels = task.spec.and_then(|s| s.container_spec?.labels).unwrap_or_default();
+    let spec = task.spec.and_then(|s| s.container_spec).unwrap_or_default();
+    let labels = spec.labels.unwrap_or_default();
+    let env = spec.env.unwrap_or_default();
+    let names = env.iter().filter_map(|variable| Some(variable.split_once('=')?.0));
+    let message = without_values(&message(status.message, status.err), names);
     Task {
         id: task.id.unwrap_or_default(),
         service: labels.get(spec::NAME).cloned().or(task.service_id).unwrap_or_default(),
@@ -88,7 +118,8 @@ fn task(task: models::Task, nodes: &[models::Node], here: &nodes::Here) -> Task 
         node,
         state,
         wanted: !matches!(task.desired_state, Some(S::SHUTDOWN | S::REMOVE)),
-        message: message(status.message, status.err),
+        unhealthy: message.contains(UNHEALTHY).then(String::new),
+        message,
         exit_code: exit_code(state, container.exit_code),
         out_of_memory: false,
         container: container.container_id.filter(|c| !c.is_empty()),

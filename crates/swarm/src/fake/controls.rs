@@ -10,6 +10,10 @@ pub enum Behaviour {
     Exit { code: i64, after: Duration },
     /// The engine kills them for want of memory, so long after they began to run.
     OutOfMemory { after: Duration },
+    /// The swarm stops them, so long after they began to run, because their image's health check fails and prints this.
+    Unhealthy { output: String, after: Duration },
+    /// The engine can't start their containers, and says why in these words.
+    Unstartable(String),
     /// The node refuses them in these words.
     Reject(String),
     /// They take so long to start (`Duration::MAX`: for ever).
@@ -106,9 +110,16 @@ impl Fake {
         self.state().say_all(subject, stream, line);
     }
 
-    /// Says on which ports tasks of a subject listen, whatever their command says.
+    /// Says on which ports tasks of a subject listen, on every address, whatever their command says.
     pub fn listens(&self, subject: &str, ports: &[u16]) {
-        self.state().ports.push((subject.into(), ports.to_vec()));
+        let anywhere = |port: &u16| Listener { address: std::net::Ipv4Addr::UNSPECIFIED.into(), port: *port };
+        self.state().listening.push((subject.into(), ports.iter().map(anywhere).collect()));
+    }
+
+    /// Says where tasks of a subject listen: on these addresses and ports and nowhere else.
+    pub fn listens_at(&self, subject: &str, addresses: &[SocketAddr]) {
+        let listener = |at: &SocketAddr| Listener { address: at.ip(), port: at.port() };
+        self.state().listening.push((subject.into(), addresses.iter().map(listener).collect()));
     }
 
     /// Says what tasks of a subject use.

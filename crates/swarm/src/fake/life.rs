@@ -5,6 +5,7 @@ use super::{
     state::{Copy, Due, LOG, Served, State, id},
     *,
 };
+use crate::template;
 
 /// How long the swarm waits before it starts an ended task again.
 const RESTART_DELAY: Duration = Duration::from_secs(2);
@@ -14,6 +15,7 @@ const HISTORY: usize = 3;
 impl State {
     pub fn converge(&mut self, spec: &ServiceSpec) -> Result<Converged> {
         spec.check()?;
+        self.try_templates(spec)?;
         let wanted = Arc::new(spec.clone());
         if let Some((name, _)) = &spec.network
             && !self.networks.contains_key(name)
@@ -42,6 +44,23 @@ impl State {
         self.tell(&spec.labels);
         self.reconcile(&spec.name);
         Ok(done)
+    }
+
+    /// What a manager does with the values of an environment before it takes a service.
+    fn try_templates(&self, spec: &ServiceSpec) -> Result<()> {
+        for (name, value) in &spec.env {
+            let sent = template::literal(value);
+            let refuse = |why| SwarmError::Refused(format!("expanding env failed: expanding env {:?}: {why}", format!("{name}={sent}")));
+            template::expand(&sent).map_err(refuse)?;
+        }
+        Ok(())
+    }
+
+    /// Prints a variable as it has arrived in the container.
+    fn print(&mut self, number: u64, name: &str) {
+        let sent = self.tasks[&number].spec.env.iter().find(|(key, _)| key == name).map(|(_, value)| template::literal(value));
+        let arrived = sent.and_then(|sent| template::expand(&sent).ok()).unwrap_or_default();
+        arrived.split('\n').for_each(|line| self.say(number, Stream::Out, line));
     }
 
     pub fn scale(&mut self, name: &str, to: u32) -> Result<()> {
@@ -94,6 +113,7 @@ impl State {
             message: "pending task scheduling".into(),
             exit_code: None,
             out_of_memory: false,
+            unhealthy: None,
             address: None,
             since: self.moment(),
             began: None,
@@ -153,6 +173,14 @@ impl State {
             self.settle(number, TaskState::Rejected, format!("preparing: {words}"));
             return self.replace(number, RESTART_DELAY);
         }
+        if let Some(Behaviour::Unstartable(words)) = State::latest(&self.behaviours, &spec.name, &spec.image, &spec.labels) {
+            let message = format!("starting: starting container failed: {words}");
+            if let Some(task) = self.tasks.get_mut(&number) {
+                task.exit_code = Some(128);
+            }
+            self.settle(number, TaskState::Failed, message);
+            return self.replace(number, RESTART_DELAY);
+        }
         let plan = self.plan(&spec.image, &spec.labels, spec.command.as_ref(), Some(&spec.name));
         let now = self.now();
         let task = self.tasks.get_mut(&number).expect("it is being started");
@@ -179,9 +207,16 @@ impl State {
             let Some(task) = self.tasks.get_mut(&number) else { return };
             match task.plan.advance() {
                 Step::Say(stream, text) => self.say(number, stream, &text),
+                Step::Print(name) => self.print(number, &name),
                 Step::Sleep(length) => return self.later(length, Due::Step(number)),
                 Step::Exit(code) => return self.end(number, code, false),
                 Step::OutOfMemory => return self.end(number, 137, true),
+                Step::Unhealthy(output) => {
+                    task.unhealthy = Some(output);
+                    task.exit_code = Some(143);
+                    self.settle(number, TaskState::Failed, "starting: task: non-zero exit (143): dockerexec: unhealthy container".into());
+                    return self.replace(number, RESTART_DELAY);
+                }
                 _ => return,
             }
         }

@@ -192,7 +192,8 @@ impl Swarm for Fake {
     }
 
     async fn converge(&self, spec: &ServiceSpec) -> Result<Converged> {
-        self.enter("converge").await?.converge(spec)
+        let done = async { self.enter("converge").await?.converge(spec) };
+        done.await.map_err(|why| spec.without_values(why))
     }
 
     async fn scale(&self, service: &str, replicas: u32) -> Result<()> {
@@ -226,8 +227,8 @@ impl Swarm for Fake {
         self.enter("stats").await?.stats(task)
     }
 
-    async fn listening(&self, task: &str) -> Result<Option<Vec<u16>>> {
-        self.enter("listening").await?.listening(task)
+    async fn listeners(&self, task: &str) -> Result<Option<Vec<Listener>>> {
+        self.enter("listeners").await?.listeners(task)
     }
 
     async fn events(&self) -> Result<BoxStream<'static, Event>> {

@@ -3,6 +3,7 @@ use super::{
     state::{Copy, State, id},
     *,
 };
+use crate::template::without_values;
 
 impl State {
     pub fn list_services(&self) -> Vec<Service> {
@@ -33,9 +34,10 @@ impl State {
             node: task.machine.map(|m| self.machines[m].node.id.clone()),
             state: task.state,
             wanted: task.wanted,
-            message: task.message.clone(),
+            message: without_values(&task.message, task.spec.env.iter().map(|(name, _)| name.as_str())),
             exit_code: task.exit_code,
             out_of_memory: task.out_of_memory,
+            unhealthy: task.unhealthy.clone(),
             container: task.began.map(|_| format!("container-{}", id(task.number))),
             address: task.address,
             labels: with_mark(&task.spec.labels),
@@ -60,17 +62,20 @@ impl State {
         Ok(Stats { cpu_nanos, memory: Bytes(there.spec.memory.0 / 16), received: Bytes(0), sent: Bytes(0), pids: 2 })
     }
 
-    pub fn listening(&self, task: &str) -> Result<Option<Vec<u16>>> {
+    pub fn listeners(&self, task: &str) -> Result<Option<Vec<Listener>>> {
         let number = self.find(task)?;
         let there = &self.tasks[&number];
-        Ok((there.state == TaskState::Running).then(|| self.ports_of(there)))
+        Ok((there.state == TaskState::Running).then(|| self.listeners_of(there)))
     }
 
-    /// The ports on which a running task listens.
-    pub fn ports_of(&self, task: &Copy) -> Vec<u16> {
-        let told = State::latest(&self.ports, &task.spec.name, &task.spec.image, &task.spec.labels).cloned();
+    /// Where a running task listens.
+    pub fn listeners_of(&self, task: &Copy) -> Vec<Listener> {
+        if let Some(told) = State::latest(&self.listening, &task.spec.name, &task.spec.image, &task.spec.labels) {
+            return told.clone();
+        }
         let serves = !matches!(task.plan.steps.last(), Some(script::Step::Exit(_) | script::Step::OutOfMemory));
-        told.or_else(|| task.plan.ports()).unwrap_or_else(|| task.spec.port.filter(|_| serves).into_iter().collect())
+        let ports = task.plan.ports().unwrap_or_else(|| task.spec.port.filter(|_| serves).into_iter().collect());
+        ports.into_iter().map(|port| Listener { address: std::net::Ipv4Addr::UNSPECIFIED.into(), port }).collect()
     }
 }
 

@@ -1,5 +1,5 @@
 //! The few words of shell that tests use, so that one suite runs against the fake and against real containers: `echo` (also to
-//! `>&2`), `sleep`, `exit`, `true`, `false`, `while true; do …; done`, `httpd -p PORT`, `tail /dev/zero` (eats all memory). Anything else is taken for a
+//! `>&2`), `printf '%s\n' "$NAME"`, `sleep`, `exit`, `true`, `false`, `while true; do …; done`, `httpd -p PORT`, `tail /dev/zero` (eats all memory). Anything else is taken for a
 //! server that runs until it is stopped.
 use super::*;
 
@@ -7,9 +7,13 @@ use super::*;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
     Say(Stream, String),
+    /// Prints a variable of its environment.
+    Print(String),
     Sleep(Duration),
     Exit(i64),
     OutOfMemory,
+    /// Its image's health check fails and prints this.
+    Unhealthy(String),
     /// Serves on these ports for ever; on its own port where none is told.
     Serve(Option<Vec<u16>>),
     Loop,
@@ -84,6 +88,9 @@ impl Plan {
                 Step::Say(stream, text) => outcome.output.push((stream, text)),
                 Step::Sleep(length) => outcome.took += length,
                 Step::Exit(code) => outcome.exit_code = Some(code),
+                // It has no environment to print.
+                Step::Print(_) => {}
+                Step::Unhealthy(_) => outcome.exit_code = Some(143),
                 Step::OutOfMemory => (outcome.exit_code, outcome.out_of_memory) = (Some(137), true),
                 _ => outcome.took = limit,
             }
@@ -106,6 +113,7 @@ fn step(text: &str) -> Option<Step> {
         [] | ["true" | ":" | "wait" | "set" | "cd" | "mkdir" | "trap", ..] => return None,
         ["while", ..] => Step::Loop,
         ["done", ..] => Step::Done,
+        ["printf", r"'%s\n'", name] => Step::Print(name.trim_matches('"').trim_start_matches('$').to_string()),
         ["false"] => Step::Exit(1),
         ["exit"] => Step::Exit(0),
         ["exit", code] => Step::Exit(code.parse().unwrap_or(2)),

@@ -30,7 +30,7 @@ impl State {
     pub fn open(&mut self, number: u64) {
         let task = &self.tasks[&number];
         let (Some(machine), Some(port)) = (task.machine, task.spec.port) else { return };
-        let listens = self.ports_of(task).contains(&port);
+        let listens = self.listeners_of(task).iter().any(|listener| listener.is_open() && listener.port == port);
         let mut server = None;
         let address = match self.serving.clone() {
             Serving::Nowhere => Some(self.ephemeral(machine)),

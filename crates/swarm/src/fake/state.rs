@@ -32,7 +32,7 @@ pub(super) struct State {
     pub builds: usize,
     pub behaviours: Vec<(String, Behaviour)>,
     pub answers: Vec<(String, Answer)>,
-    pub ports: Vec<(String, Vec<u16>)>,
+    pub listening: Vec<(String, Vec<Listener>)>,
     pub usages: Vec<(String, Stats)>,
     pub plans: Vec<(String, BuildPlan)>,
     pub serving: serve::Serving,
@@ -106,6 +106,7 @@ pub(super) struct Copy {
     pub message: String,
     pub exit_code: Option<i64>,
     pub out_of_memory: bool,
+    pub unhealthy: Option<String>,
     pub address: Option<SocketAddr>,
     pub since: Timestamp,
     pub began: Option<Instant>,
@@ -142,7 +143,7 @@ impl State {
             builds: 0,
             behaviours: vec![],
             answers: vec![],
-            ports: vec![],
+            listening: vec![],
             usages: vec![],
             plans: vec![],
             serving: serve::Serving::Nowhere,
@@ -234,6 +235,7 @@ impl State {
         match State::latest(&self.behaviours, name.unwrap_or_default(), image, labels) {
             Some(Behaviour::Exit { code, after }) => finite(*after, Exit(*code)),
             Some(Behaviour::OutOfMemory { after }) => finite(*after, OutOfMemory),
+            Some(Behaviour::Unhealthy { output, after }) => finite(*after, Unhealthy(output.clone())),
             Some(Behaviour::Run) => Plan::forever(),
             _ => match command.or_else(|| self.picture(image)?.command.as_ref()) {
                 Some(words) => Plan::of(words),

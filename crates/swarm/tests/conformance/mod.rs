@@ -27,6 +27,7 @@ pub struct Bench {
 macro_rules! promises {
     ($bench:path) => {
         promises!($bench: facts_and_nodes_are_told, converging_twice_changes_nothing, a_service_scales, a_changed_spec_replaces_tasks,
+            a_value_arrives_byte_for_byte, the_engines_words_quote_no_value,
             a_port_answers, listeners_are_seen, usage_is_measured, logs_resume_without_gap_or_repeat, logs_are_followed_to_the_end,
             an_exit_is_a_failure_with_its_code, a_clean_exit_is_complete, want_of_memory_is_seen, an_image_that_is_not_there_is_rejected,
             want_of_room_is_told, networks_are_made_once_and_removed, removing_twice_is_fine, events_wake, a_build_makes_an_image_that_runs,
@@ -223,6 +224,61 @@ pub async fn a_changed_spec_replaces_tasks(b: &Bench) {
     assert_eq!(b.swarm.converge(&changed).await.unwrap(), Converged::Unchanged);
 }
 
+/// Values that mean something to Go's templates, to shells or to lists of variables.
+const ODD: [&str; 20] = [
+    "backup-{{ .Extension }}.tar",
+    "{{ user.name | upper }}",
+    "{{- if .Summary -}}{{ .Summary }}{{- end -}}",
+    "{{x}}",
+    r#"{{"{{"}}"#,
+    "{{.Node.Hostname}}-{{.Service.Name}}-{{.Task.Slot}}",
+    "{{/* a comment */}}",
+    "{{{three}}}",
+    "{{{{four}}}}",
+    "{ {not} }",
+    "open {{",
+    "close }}",
+    "}}{{",
+    "{{`raw`}} {{'c'}} {{1}}",
+    r#"{"json":{"a":{"b":[1,{}]}}}"#,
+    r#"\{{ \n \\{{ "quoted" 'single'"#,
+    "$HOME ${HOME} $(id) %s %d =a=b=",
+    "two\nlines {{ \n}} -",
+    " {{ - }} spaces at both ends {{-  ",
+    "ü {{☃}} 🦀",
+];
+
+pub async fn a_value_arrives_byte_for_byte(b: &Bench) {
+    let script: String = (0..ODD.len()).map(|i| format!(r#"printf '%s\n' "$V{i}"; "#)).collect();
+    let mut spec = b.service(&format!("{script}sleep 1000")).await;
+    spec.env = ODD.iter().enumerate().map(|(i, value)| (format!("V{i}"), value.to_string())).collect();
+    assert_eq!(b.swarm.converge(&spec).await.unwrap(), Converged::Created);
+    assert_eq!(b.swarm.converge(&spec).await.unwrap(), Converged::Unchanged);
+    let task = b.running(&spec.name, 1).await.remove(0);
+    let all = LogQuery { after: None, tail: None, follow: false };
+    let wanted = ODD.join("\n");
+    let mut read = String::new();
+    for _ in 0..100 {
+        read = lines(&*b.swarm, &task.id, all).await.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
+        if read.len() >= wanted.len() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(read, wanted);
+    assert_eq!(b.swarm.converge(&spec).await.unwrap(), Converged::Unchanged, "what is read back is what was wanted");
+}
+
+/// Whatever an engine refuses for, its words leave the door without a value of the environment.
+pub async fn the_engines_words_quote_no_value(b: &Bench) {
+    let mut spec = b.service(SLEEP).await;
+    spec.env = vec![("TOKEN".into(), "{{hunter2}}".into())];
+    // There is no network of this name, and the engine says so.
+    spec.network = Some(("TOKEN=hunter2".into(), "web".into()));
+    let refused = b.swarm.converge(&spec).await.unwrap_err();
+    assert!(!refused.to_string().contains("hunter2"), "{refused}");
+}
+
 pub async fn a_port_answers(b: &Bench) {
     let network = b.network().await;
     b.swarm.ensure_network(&network).await.unwrap();
@@ -255,14 +311,15 @@ pub async fn listeners_are_seen(b: &Bench) {
     b.swarm.converge(&spec).await.unwrap();
     let task = b.running(&spec.name, 1).await.remove(0);
     for _ in 0..100 {
-        let seen = b.swarm.listening(&task.id).await.unwrap();
-        if seen.as_deref() == Some(&[3000]) {
+        let seen = b.swarm.listeners(&task.id).await.unwrap().expect("its engine is the one that we speak to");
+        if let [one] = seen.as_slice() {
+            assert!(one.port == 3000 && one.is_open(), "{seen:?}");
             assert!(get(task.address.unwrap()).await.is_err(), "the port that is published is not the one that listens");
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("port 3000 was not seen: {:?}", b.swarm.listening(&task.id).await);
+    panic!("port 3000 was not seen: {:?}", b.swarm.listeners(&task.id).await);
 }
 
 pub async fn usage_is_measured(b: &Bench) {

@@ -4,7 +4,7 @@ use crate::{
     audit::server::service::record,
     deployments::{
         model::{CanarySettings, Deployment, Kind, Phase, Rollout, RolloutInput, Strategy, Wish},
-        server::service,
+        server::view,
     },
     error::{Error, Result},
     fault::Because,
@@ -120,5 +120,5 @@ async fn wish(ctx: &Ctx, id: &DeploymentId, wish: Wish, event: &str) -> Result<D
         .await?;
     ctx.panel.changes.tell(Changed::App(row.application_id.clone()));
     ctx.panel.changes.tell(Changed::Deployment(id.clone()));
-    service::shown(ctx, id, Action::Deploy).await
+    view::shown(ctx, id, Action::Deploy).await
 }

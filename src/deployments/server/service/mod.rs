@@ -197,7 +197,7 @@ async fn enqueue(ctx: &Ctx, app: &Granted<application::Model>, new: New) -> Resu
         .await?;
     panel.wake(DEPLOYMENTS);
     panel.changes.tell(Changed::App(app.id.clone()));
-    shown(ctx, &id, Action::Deploy).await
+    view::shown(ctx, &id, Action::Deploy).await
 }
 
 async fn supersede(tx: &Tx, app: &application::Model, now: Timestamp) -> Result<()> {
@@ -265,20 +265,12 @@ pub async fn cancel(ctx: &Ctx, id: &DeploymentId) -> Result<Deployment> {
         .await?;
     ctx.panel.waker(DEPLOYMENTS).notify_waiters();
     ctx.panel.changes.tell(Changed::Deployment(id.clone()));
-    shown(ctx, id, Action::Deploy).await
+    view::shown(ctx, id, Action::Deploy).await
 }
 
 /// One deployment with its phases and dossier.
 pub async fn get(ctx: &Ctx, id: &DeploymentId) -> Result<Deployment> {
-    shown(ctx, id, Action::View).await
-}
-
-/// The same for whoever may do `deed`: she is told what came of it, also where she may not look otherwise.
-pub async fn shown(ctx: &Ctx, id: &DeploymentId, deed: Action) -> Result<Deployment> {
-    let row = ctx.deployment(id).to(deed).await?;
-    let app =
-        application::Entity::find_by_id(row.application_id.clone()).one(ctx.panel.db.read()).await.because("looking up an application")?;
-    view::view(&ctx.panel, &app.ok_or(Error::NotFound(Thing::Application))?, (*row).clone()).await
+    view::shown(ctx, id, Action::View).await
 }
 
 /// The deployment once it is final, or as it stands when the time is up.

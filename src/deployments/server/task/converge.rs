@@ -1,5 +1,5 @@
 //! Keeps what is live as it is wanted, whatever happened to the swarm meanwhile: a missing service is made again from its release, the
-//! number of copies is set, and services of ours that no live or active deployment needs are removed. Services of
+//! number of replicas is set, and services of ours that no live or active deployment needs are removed. Services of
 //! applications that this database does not know belong to somebody else and are never touched.
 use crate::clusters::server::SWARMS;
 use crate::deployments::server::IMAGES;
@@ -67,11 +67,11 @@ async fn one(panel: &Panel, provider: &ProviderId, swarm: &dyn Swarm, services: 
     let mut did = Vec::new();
     for app in apps.iter().filter(|app| app.deleted_at.is_none() && clusters.get(&app.cluster_id) == Some(provider)) {
         let Some(live) = &app.live_deployment_id else { continue };
-        let copies = if app.wanted == Wanted::Running { app.replicas as u32 } else { 0 };
+        let replicas = if app.wanted == Wanted::Running { app.replicas as u32 } else { 0 };
         let done = match there.get(service_name(live).as_str()) {
-            None => make(panel, swarm, app, live, copies).await?.map(|()| format!("made the service of {} again", app.id)),
-            Some(service) if service.replicas != copies => {
-                swarm.scale(&service.name, copies).await.map(|()| format!("set {} to {copies} copies", app.id))
+            None => make(panel, swarm, app, live, replicas).await?.map(|()| format!("made the service of {} again", app.id)),
+            Some(service) if service.replicas != replicas => {
+                swarm.scale(&service.name, replicas).await.map(|()| format!("set {} to {replicas} replicas", app.id))
             }
             Some(_) => continue,
         };
@@ -121,13 +121,13 @@ async fn make(
     swarm: &dyn Swarm,
     app: &application::Model,
     live: &DeploymentId,
-    copies: u32,
+    replicas: u32,
 ) -> Result<Result<(), SwarmError>> {
     let row = deployment::Entity::find_by_id(live.clone()).one(panel.db.read()).await.because("looking up the live deployment")?;
     let Some(id) = row.and_then(|row| row.release_id) else { return Ok(Ok(())) };
     let release = release::Entity::find_by_id(id).one(panel.db.read()).await.because("looking up a release")?;
     let Some(release) = release else { return Ok(Ok(())) };
-    let spec = spec::service(panel, app, &release, live, copies).await?;
+    let spec = spec::service(panel, app, &release, live, replicas).await?;
     let cluster = clusters::place(panel, &app.cluster_id).await?.cluster;
     if let Err(why) = swarm.ensure_network(&clusters::network(panel, &cluster).await?).await {
         return Ok(Err(why));

@@ -2,15 +2,20 @@
 //! phase, with a reason to fail, or with trouble that may pass (the swarm does not answer) and is tried again until the phase's
 //! deadline. Whoever lost the lease stops at once and touches nothing more.
 use crate::{
-    apps::server::view::service_name,
     clusters::server::service as clusters,
     deployments::{
         model::{CanarySettings, Dossier, Failure, Outcome, Phase},
         server::{
             dossier,
-            failure::Reason,
+            failure::{self, Reason},
+            redact::SecretValues,
             service::enter,
-            task::{BEAT, beat, canary, cancel_requested, log::Log, steps},
+            task::{
+                BEAT, beat, canary, cancel_requested,
+                log::Log,
+                run::{Run, Stop},
+                start, steps,
+            },
         },
     },
     error::{Error, Result, Thing},
@@ -20,9 +25,8 @@ use crate::{
     store::{
         backoff::Backoff,
         json::JsonText,
-        tables::{application, cluster, deployment},
+        tables::{application, deployment},
     },
-    swarm::{Swarm, SwarmError},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use std::{sync::Arc, time::Duration};
@@ -30,65 +34,17 @@ use std::{sync::Arc, time::Duration};
 /// How soon a step that did not work out is tried again.
 const AGAIN: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(8) };
 
-/// Why a step did not bring the next phase.
-#[derive(Debug)]
-pub enum Halt {
-    /// The deployment failed, and this is why.
-    Failed(Reason, Box<Dossier>),
-    /// It may pass: try the step again.
-    Passing(String),
-    /// The panel itself is in trouble.
-    Error(Error),
-    /// Another panel holds the lease now.
-    Lost,
-}
-
-impl From<Error> for Halt {
-    fn from(why: Error) -> Self {
-        Halt::Error(why)
-    }
-}
-
-impl From<Reason> for Halt {
-    fn from(reason: Reason) -> Self {
-        Halt::Failed(reason, Box::default())
-    }
-}
-
-impl From<SwarmError> for Halt {
-    fn from(why: SwarmError) -> Self {
-        match why {
-            SwarmError::Refused(said) => {
-                Reason::new("refused", format!("The swarm refused: {}.", crate::deployments::server::failure::sentence(&said))).into()
-            }
-            other => Halt::Passing(other.to_string()),
-        }
-    }
-}
-
-/// A deployment under way.
-pub struct Drive {
-    pub panel: Arc<Panel>,
-    pub swarm: Arc<dyn Swarm>,
-    pub row: deployment::Model,
-    pub app: application::Model,
-    pub cluster: cluster::Model,
-    pub log: Log,
-    /// How it shall be tried on a part of the visitors, where it shall.
-    pub canary: Option<CanarySettings>,
-}
-
 /// Walks a deployment that was claimed until it is final, or until the lease is lost.
 pub async fn walk(panel: &Arc<Panel>, id: &DeploymentId) {
     match begin(panel, id).await {
-        Ok(Some(drive)) => drive.run().await,
+        Ok(Some(run)) => run.to_the_end().await,
         Ok(None) => {}
         // The lease runs out and the deployment is tried again.
         Err(why) => tracing::warn!(deployment.id = %id, "a deployment can't be begun: {why}"),
     }
 }
 
-async fn begin(panel: &Arc<Panel>, id: &DeploymentId) -> Result<Option<Drive>> {
+async fn begin(panel: &Arc<Panel>, id: &DeploymentId) -> Result<Option<Run>> {
     let db = panel.db.read();
     let row = deployment::Entity::find_by_id(id.clone()).one(db).await.because("looking up a deployment")?;
     let Some(row) = row.filter(|row| row.finished_at.is_none()) else { return Ok(None) };
@@ -101,21 +57,34 @@ async fn begin(panel: &Arc<Panel>, id: &DeploymentId) -> Result<Option<Drive>> {
         log.line(row.phase, "The panel was started again; this phase goes on.");
     }
     let canary = canary::planned(panel, id).await?;
-    Ok(Some(Drive { panel: panel.clone(), swarm, row, app, cluster, log, canary }))
+    let secrets = SecretValues::of(panel, &row).await?;
+    Ok(Some(Run { panel: panel.clone(), swarm, row, app, cluster, log, canary, secrets }))
 }
 
-impl Drive {
-    /// The name of the service that this deployment runs as.
-    pub fn service(&self) -> String {
-        service_name(&self.row.id)
+/// Does the step of a phase and answers with the next one.
+async fn step(run: &mut Run, phase: Phase) -> Result<Phase, Stop> {
+    match phase {
+        Phase::Queued => Ok(Phase::Preparing),
+        Phase::Preparing => steps::prepare(run).await,
+        Phase::Building => steps::build(run).await,
+        Phase::Pushing => steps::push(run).await,
+        Phase::Releasing => steps::release(run).await,
+        Phase::Starting => start::start(run).await,
+        Phase::Probing => {
+            start::probe(run).await?;
+            Ok(canary::after_probing(run).await?)
+        }
+        Phase::Canary => canary::canary(run).await,
+        Phase::Switching => steps::switch(run).await,
+        Phase::Draining => steps::drain(run).await,
+        Phase::Live | Phase::Failed | Phase::Cancelled | Phase::Superseded => {
+            Err(crate::fault::internal("walking a deployment", "it is final").into())
+        }
     }
+}
 
-    /// Notes a line in the deployment's log.
-    pub fn say(&self, text: &str) {
-        self.log.line(self.row.phase, text);
-    }
-
-    async fn run(mut self) {
+impl Run {
+    async fn to_the_end(mut self) {
         let id = self.row.id.clone();
         let mut tries = 0;
         loop {
@@ -128,15 +97,15 @@ impl Drive {
                     tries = 0;
                     self.advance(next, None).await
                 }
-                Err(Stopped::Cancelled) => self.cancel().await,
+                Err(Interruption::Cancelled) => self.cancel().await,
                 // Past the switch there is no failing: to clean up would take away what visitors see.
-                Err(Stopped::Halt(Halt::Failed(reason, _))) if !self.may_fail(phase) => Err(Halt::Passing(reason.sentence)),
-                Err(Stopped::Halt(Halt::Failed(reason, dossier))) => self.fail(phase, reason, *dossier).await,
-                Err(Stopped::Halt(other)) => Err(other),
+                Err(Interruption::Stop(Stop::Failed(reason, _))) if !self.may_fail(phase) => Err(Stop::Passing(reason.sentence)),
+                Err(Interruption::Stop(Stop::Failed(reason, dossier))) => self.fail(phase, reason, *dossier).await,
+                Err(Interruption::Stop(other)) => Err(other),
             };
             match halted {
                 Ok(()) => {}
-                Err(Halt::Lost) => {
+                Err(Stop::Lost) => {
                     tracing::info!(deployment.id = %id, "another panel goes on with this deployment");
                     return;
                 }
@@ -147,7 +116,7 @@ impl Drive {
                     {
                         return;
                     }
-                    tracing::warn!(deployment.id = %id, %phase, "trying again: {}", told(&trouble));
+                    tracing::warn!(deployment.id = %id, %phase, "trying again: {}", self.secrets.hide(&told(&trouble)));
                     tokio::time::sleep(AGAIN.after(tries)).await;
                     // A step that fails fast never comes to its own beat.
                     if matches!(beat(&self.panel, &id).await, Ok(None)) {
@@ -159,11 +128,11 @@ impl Drive {
     }
 
     /// Trouble that lasts until the phase's deadline becomes a failure, as long as visitors do not see the new release.
-    fn give_up(&self, phase: Phase, trouble: &Halt) -> Option<Reason> {
+    fn give_up(&self, phase: Phase, trouble: &Stop) -> Option<Reason> {
         let over = self.panel.now().since(self.row.phase_at) > self.deadline(phase);
         (over && self.may_fail(phase)).then(|| match trouble {
-            Halt::Passing(said) => {
-                let said = crate::deployments::server::failure::sentence(said);
+            Stop::Passing(said) => {
+                let said = failure::sentence(said);
                 Reason::new(
                     "swarm_unreachable",
                     format!("The swarm did not answer for too long ({said}). Nothing was changed; deploy again."),
@@ -192,14 +161,14 @@ impl Drive {
     }
 
     /// Does the phase's step while the lease beats, the log is stored, and nobody cancels.
-    async fn guarded(&mut self, phase: Phase) -> Result<Phase, Stopped> {
+    async fn guarded(&mut self, phase: Phase) -> Result<Phase, Interruption> {
         let (panel, id, log) = (self.panel.clone(), self.row.id.clone(), self.log.clone());
         let left = self.deadline(phase).saturating_sub(panel.now().since(self.row.phase_at)).max(Duration::from_secs(5));
         let step = async {
-            match tokio::time::timeout(left, steps::step(self, phase)).await {
+            match tokio::time::timeout(left, step(self, phase)).await {
                 Ok(done) => done,
                 Err(_) if phase.may_become(Phase::Failed) => Err(steps::timed_out(phase).into()),
-                Err(_) => Err(Halt::Passing("it takes longer than it should".into())),
+                Err(_) => Err(Stop::Passing("it takes longer than it should".into())),
             }
         };
         let watch = async {
@@ -215,24 +184,24 @@ impl Drive {
                     last_beat = tokio::time::Instant::now();
                     match beat(&panel, &id).await {
                         Ok(Some(_)) => {}
-                        Ok(None) => return Stopped::Halt(Halt::Lost),
+                        Ok(None) => return Interruption::Stop(Stop::Lost),
                         Err(why) => tracing::warn!(deployment.id = %id, "keeping the lease: {why}"),
                     }
                 }
                 if phase.can_cancel() && cancel_requested(&panel, &id).await.unwrap_or(false) {
-                    return Stopped::Cancelled;
+                    return Interruption::Cancelled;
                 }
             }
         };
         tokio::select! {
             biased;
-            done = step => done.map_err(Stopped::Halt),
+            done = step => done.map_err(Interruption::Stop),
             stopped = watch => Err(stopped),
         }
     }
 
     /// Enters the next phase, in the row and in its history, if the lease is still ours.
-    pub async fn advance(&mut self, next: Phase, failed: Option<(Failure, Dossier)>) -> Result<(), Halt> {
+    pub async fn advance(&mut self, next: Phase, failed: Option<(Failure, Dossier)>) -> Result<(), Stop> {
         let (now, phase) = (self.panel.now(), self.row.phase);
         if !phase.may_become(next) {
             return Err(crate::fault::internal("moving a deployment on", format!("{phase} can't become {next}")).into());
@@ -266,7 +235,7 @@ impl Drive {
             })
             .await?;
         if moved != 1 {
-            return Err(Halt::Lost);
+            return Err(Stop::Lost);
         }
         self.row.phase = next;
         self.row.phase_at = now;
@@ -277,13 +246,15 @@ impl Drive {
     }
 
     /// Ends as failed: the dossier is saved first, then what was made is removed, then the row says so.
-    async fn fail(&mut self, phase: Phase, reason: Reason, given: Dossier) -> Result<(), Halt> {
+    async fn fail(&mut self, phase: Phase, reason: Reason, given: Dossier) -> Result<(), Stop> {
+        // The engine's words may be in it, and they may quote a variable.
+        let reason = Reason { sentence: self.secrets.hide(&reason.sentence), ..reason };
         if phase == Phase::Switching {
             // The row decides: a switch whose commit was answered by an error may have been made all the same.
             let app = application::Entity::find_by_id(self.app.id.clone()).one(self.panel.db.read()).await;
             self.app = app.because("looking up an application")?.ok_or(Error::NotFound(Thing::Application))?;
             if !self.may_fail(phase) {
-                return Err(Halt::Passing(reason.sentence));
+                return Err(Stop::Passing(reason.sentence));
             }
         }
         self.log.line(phase, &format!("Failed: {}", reason.sentence));
@@ -292,49 +263,28 @@ impl Drive {
             Ok(dossier) => dossier,
             Err(_) => given,
         };
-        self.clean_up().await;
+        steps::clean_up(self).await;
         let failure = Failure { phase, code: reason.code.into(), sentence: reason.sentence };
         self.advance(Phase::Failed, Some((failure, dossier))).await
     }
 
-    async fn cancel(&mut self) -> Result<(), Halt> {
+    async fn cancel(&mut self) -> Result<(), Stop> {
         self.say("Cancelled.");
-        self.take_away(Outcome::Cancelled).await?;
+        canary::take_away(self, Outcome::Cancelled).await?;
         self.advance(Phase::Cancelled, None).await
     }
-
-    /// Gives visitors back to the release before, where some saw this one, and only then removes what was made.
-    pub async fn take_away(&mut self, outcome: Outcome) -> Result<(), Halt> {
-        canary::withdraw(self, outcome, None).await?;
-        self.clean_up().await;
-        Ok(())
-    }
-
-    /// Removes what this deployment made and nobody sees. What can't be removed now is removed by the converge loop.
-    async fn clean_up(&self) {
-        steps::forget_checkout(self).await;
-        let work = async {
-            self.swarm.remove(&self.service()).await?;
-            steps::forget_image(self).await
-        };
-        match tokio::time::timeout(Duration::from_secs(15), work).await {
-            Ok(Ok(())) => {}
-            Ok(Err(why)) => tracing::warn!(deployment.id = %self.row.id, "cleaning up: {why}"),
-            Err(_) => tracing::warn!(deployment.id = %self.row.id, "cleaning up took too long"),
-        }
-    }
 }
 
-enum Stopped {
+enum Interruption {
     Cancelled,
-    Halt(Halt),
+    Stop(Stop),
 }
 
-fn told(trouble: &Halt) -> String {
+fn told(trouble: &Stop) -> String {
     match trouble {
-        Halt::Passing(said) => said.clone(),
-        Halt::Error(why) => why.to_string(),
-        Halt::Failed(reason, _) => reason.sentence.clone(),
-        Halt::Lost => "the lease was lost".into(),
+        Stop::Passing(said) => said.clone(),
+        Stop::Error(why) => why.to_string(),
+        Stop::Failed(reason, _) => reason.sentence.clone(),
+        Stop::Lost => "the lease was lost".into(),
     }
 }

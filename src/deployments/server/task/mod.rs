@@ -6,6 +6,7 @@ pub mod drive;
 pub mod garbage;
 pub mod log;
 pub mod routes;
+pub mod run;
 pub mod start;
 pub mod steps;
 
