@@ -70,7 +70,7 @@ pub struct LogEntry {
     pub nanos: String,
 }
 
-/// The last lines, where to go on, and the copies whose machines are away.
+/// The last lines, where to go on, and the replicas whose machines are away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPage {
     pub lines: Vec<LogEntry>,
@@ -96,7 +96,7 @@ pub async fn read_application(id: AppId) -> Result<Application, Error> {
     service::get(&ctx()?, &id).await
 }
 
-/// An application with its copies.
+/// An application with its replicas.
 #[server]
 pub async fn read_state(id: AppId) -> Result<AppState, Error> {
     use super::server::watch;
@@ -134,7 +134,7 @@ pub async fn update_application(id: AppId, version: i64, #[server(flatten)] form
     Ok(())
 }
 
-/// Asks for so many copies.
+/// Asks for so many replicas.
 #[server]
 pub async fn scale_application(id: AppId, replicas: String) -> Result<(), Error> {
     use super::server::service;
@@ -145,7 +145,7 @@ pub async fn scale_application(id: AppId, replicas: String) -> Result<(), Error>
     Ok(())
 }
 
-/// Stops all copies.
+/// Stops all replicas.
 #[server]
 pub async fn stop_application(id: AppId) -> Result<(), Error> {
     use super::server::service;
@@ -206,7 +206,7 @@ pub async fn import_variables(id: AppId, environment: String) -> Result<(), Erro
     Ok(())
 }
 
-/// The last lines of all copies.
+/// The last lines of all replicas.
 #[server]
 pub async fn read_application_logs(id: AppId, search: Option<String>, replica: Option<String>) -> Result<LogPage, Error> {
     use super::server::{forms, logs};

@@ -15,7 +15,7 @@ pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("apps"
     .tags(&[crate::web::declared::ApiTag {
         place: 130,
         name: "Applications",
-        about: "What is served: sources, settings, variables, copies, logs.",
+        about: "What is served: sources, settings, variables, replicas, logs.",
     }])
     .functions(server::functions::FUNCTIONS)
     .loops(&[server::task::LOOP]);

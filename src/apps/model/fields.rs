@@ -272,7 +272,7 @@ impl fmt::Display for Port {
     }
 }
 
-/// A wanted number of copies, 1 to 100; an application with none is stopped instead.
+/// A wanted number of replicas, 1 to 100; an application with none is stopped instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Replicas(u32);

@@ -165,7 +165,7 @@ impl AppStatus {
     }
 }
 
-/// How many copies there are.
+/// How many replicas there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ReplicaCount {
     pub wanted: u32,
@@ -195,7 +195,7 @@ pub struct Application {
     pub updated_at: Timestamp,
 }
 
-/// One copy, for the page.
+/// One replica, for the page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Replica {
     /// The task's short id, also the name of the replica in logs.
@@ -207,11 +207,11 @@ pub struct Replica {
     pub since: Timestamp,
 }
 
-/// An application and its copies: what its page keeps fresh.
+/// An application and its replicas: what its page keeps fresh.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AppState {
     pub application: Application,
-    pub copies: Vec<Replica>,
+    pub replicas: Vec<Replica>,
 }
 
 #[cfg(test)]

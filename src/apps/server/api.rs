@@ -109,7 +109,7 @@ async fn delete(ctx: Ctx, Path(id): Path<String>) -> Answer<Done> {
     ok(Done)
 }
 
-/// How many copies are wanted.
+/// How many replicas are wanted.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "replicas": 3 }))]
@@ -117,14 +117,14 @@ struct Scale {
     replicas: u32,
 }
 
-/// How many copies are wanted now, and were before.
+/// How many replicas are wanted now, and were before.
 #[derive(Debug, Serialize, ToSchema)]
 struct Scaled {
     previous_replicas: u32,
     application: Application,
 }
 
-/// Asks for so many copies.
+/// Asks for so many replicas.
 #[utoipa::path(post, path = "/api/paas/applications/{id}/scale", tag = "Applications", params(("id" = String, Path)), request_body = Scale,
     responses((status = 200, description = "How many there were and how many are wanted", body = Success<Scaled>)))]
 async fn scale(ctx: Ctx, Path(id): Path<String>, Input(form): Input<Scale>) -> Answer<Scaled> {
@@ -133,7 +133,7 @@ async fn scale(ctx: Ctx, Path(id): Path<String>, Input(form): Input<Scale>) -> A
     ok(Scaled { previous_replicas: scaled.previous_replicas, application: scaled.application })
 }
 
-/// Stops all copies; the release stays.
+/// Stops all replicas; the release stays.
 #[utoipa::path(post, path = "/api/paas/applications/{id}/stop", tag = "Applications", params(("id" = String, Path)),
     responses((status = 200, description = "The application", body = Success<Application>)))]
 async fn stop(ctx: Ctx, Path(id): Path<String>) -> Answer<Application> {
@@ -208,7 +208,7 @@ struct WhichLines {
     search: Option<String>,
     /// `out` or `err`.
     level: Option<String>,
-    /// A copy's short id or number.
+    /// A replica's short id or number.
     replica: Option<String>,
     /// Server-sent events that go on; resumed by `Last-Event-ID`.
     #[serde(default)]
@@ -255,7 +255,7 @@ struct Follow {
     _last_event_id: Option<String>,
 }
 
-/// How an application stands and its copies, as JSON or, with `follow=true`, as server-sent events.
+/// How an application stands and its replicas, as JSON or, with `follow=true`, as server-sent events.
 #[utoipa::path(get, path = "/api/paas/applications/{id}/events", tag = "Applications", params(("id" = String, Path), Follow),
     responses((status = 200, description = "The state, or a stream of states", body = Success<AppState>)))]
 async fn events(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Follow>) -> Result<Response, Refusal> {
@@ -276,9 +276,9 @@ fn file(name: &str, lines: &[Line]) -> Response {
     response
 }
 
-/// The logs of all copies, as JSON, as a text file or, with `follow=true`, as server-sent events.
+/// The logs of all replicas, as JSON, as a text file or, with `follow=true`, as server-sent events.
 #[utoipa::path(get, path = "/api/paas/applications/{id}/logs", tag = "Applications", params(("id" = String, Path), WhichLines),
-    responses((status = 200, description = "Lines of all copies, oldest first, or a stream of them", body = Success<Vec<Line>>)))]
+    responses((status = 200, description = "Lines of all replicas, oldest first, or a stream of them", body = Success<Vec<Line>>)))]
 async fn read_logs(
     ctx: Ctx,
     Path(id): Path<String>,

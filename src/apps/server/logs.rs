@@ -1,5 +1,5 @@
-//! The logs of all copies of an application as one stream. Each copy has its own clock and its own cursor; an event's id holds the
-//! cursors of all copies, so that a reader who comes back goes on in every one of them without a gap or a repeat. A machine that is
+//! The logs of all replicas of an application as one stream. Each replica has its own clock and its own cursor; an event's id holds the
+//! cursors of all replicas, so that a reader who comes back goes on in every one of them without a gap or a repeat. A machine that is
 //! away is told as a gap, not as an error.
 use crate::{
     apps::server::view::{service_name, short},
@@ -22,23 +22,23 @@ use std::{
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
-/// The longest time that one copy's log may take to be read.
+/// The longest time that one replica's log may take to be read.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Copies that are read at most, the ended ones included.
-const COPIES: usize = 120;
+/// Replicas that are read at most, the ended ones included.
+const REPLICAS: usize = 120;
 
-/// A line that a copy wrote.
+/// A line that a replica wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Line {
-    /// The copy's short id.
+    /// The replica's short id.
     pub replica: String,
-    /// The copy's number.
+    /// The replica's number.
     pub slot: u32,
     pub at: Timestamp,
     /// `out` or `err`.
     pub stream: String,
     pub text: String,
-    /// Nanoseconds since 1970, as text: what tells lines of one copy apart.
+    /// Nanoseconds since 1970, as text: what tells lines of one replica apart.
     pub nanos: String,
 }
 
@@ -50,12 +50,12 @@ pub struct Query {
     pub search: Option<String>,
     /// `out` or `err`.
     pub level: Option<String>,
-    /// A copy's short id or number.
+    /// A replica's short id or number.
     pub replica: Option<String>,
     pub limit: usize,
 }
 
-/// Where a reader stands in each copy, by its short id: `a1b2c3d4=1700000000000000000,…`.
+/// Where a reader stands in each replica, by its short id: `a1b2c3d4=1700000000000000000,…`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cursors(BTreeMap<String, i64>);
 
@@ -114,7 +114,7 @@ async fn sources(ctx: &Ctx, app: &application::Model, query: &Query) -> Result<(
         swarm.tasks(Some(&service_name(live))).await.map_err(|why| Error::Unavailable(format!("The swarm does not answer: {why}.")))?;
     let mut tasks: Vec<Task> = tasks.into_iter().filter(|task| has_log(task) && query.wants_task(task)).collect();
     tasks.sort_by_key(|task| task.since);
-    let extra = tasks.len().saturating_sub(COPIES);
+    let extra = tasks.len().saturating_sub(REPLICAS);
     tasks.drain(..extra);
     Ok((swarm, tasks))
 }
@@ -123,7 +123,7 @@ fn has_log(task: &Task) -> bool {
     task.container.is_some() && !matches!(task.state, TaskState::Pending | TaskState::Starting | TaskState::Rejected)
 }
 
-/// The last lines of all copies, oldest first, the cursors to go on from, and the copies that could not be read.
+/// The last lines of all replicas, oldest first, the cursors to go on from, and the replicas that could not be read.
 pub async fn tail(ctx: &Ctx, app: &application::Model, query: &Query) -> Result<(Vec<Line>, String, Vec<String>)> {
     let (swarm, tasks) = sources(ctx, app, query).await?;
     let narrow = query.search.is_some() || query.since.is_some() || query.until.is_some() || query.level.is_some();
@@ -155,8 +155,8 @@ pub async fn tail(ctx: &Ctx, app: &application::Model, query: &Query) -> Result<
     Ok((lines, cursors.text(), away))
 }
 
-/// Lines of all copies as they come: first the last ones (or, for a reader who comes back, all since her cursors), then what follows.
-/// Copies that appear later join in.
+/// Lines of all replicas as they come: first the last ones (or, for a reader who comes back, all since her cursors), then what follows.
+/// Replicas that appear later join in.
 pub async fn follow(
     ctx: &Ctx,
     app: &application::Model,
@@ -194,7 +194,7 @@ enum Fed {
     Away(String),
 }
 
-/// Opens a log for each copy and keeps looking for new copies until the reader is gone.
+/// Opens a log for each replica and keeps looking for new replicas until the reader is gone.
 async fn feed(ctx: Ctx, id: crate::id::AppId, query: Query, resume: Option<Cursors>, sender: mpsc::Sender<Fed>) {
     let mut open = HashSet::new();
     let mut listener = ctx.panel.changes.listen();
@@ -209,10 +209,10 @@ async fn feed(ctx: Ctx, id: crate::id::AppId, query: Query, resume: Option<Curso
             let share = (query.limit / tasks.len().max(1)).max(1) as u32;
             for task in tasks.into_iter().filter(|task| open.insert(task.id.clone())) {
                 let after = resume.as_ref().and_then(|cursors| cursors.0.get(&short(&task.id)).copied());
-                // A copy that is new to the reader is read from its start; at the first look only its last lines.
+                // A replica that is new to the reader is read from its start; at the first look only its last lines.
                 let tail = (first && resume.is_none()).then_some(share);
                 let ask = LogQuery { after, tail, follow: true };
-                tokio::spawn(copy(swarm.clone(), task, ask, sender.clone()));
+                tokio::spawn(pass_on(swarm.clone(), task, ask, sender.clone()));
             }
             first = false;
         }
@@ -224,8 +224,8 @@ async fn feed(ctx: Ctx, id: crate::id::AppId, query: Query, resume: Option<Curso
     }
 }
 
-/// Passes one copy's lines on until it ends or the reader is gone.
-async fn copy(swarm: Arc<dyn Swarm>, task: Task, mut ask: LogQuery, sender: mpsc::Sender<Fed>) {
+/// Passes one replica's lines on until it ends or the reader is gone.
+async fn pass_on(swarm: Arc<dyn Swarm>, task: Task, mut ask: LogQuery, sender: mpsc::Sender<Fed>) {
     loop {
         let mut told = false;
         if let Ok(mut lines) = swarm.logs(&task.id, ask).await {
@@ -239,7 +239,7 @@ async fn copy(swarm: Arc<dyn Swarm>, task: Task, mut ask: LogQuery, sender: mpsc
                         }
                     }
                     Some(Err(_)) => break,
-                    // A copy that ended has said all; one that runs is followed again.
+                    // A replica that ended has said all; one that runs is followed again.
                     None => {
                         let still = swarm.tasks(Some(&task.service)).await;
                         if still.is_ok_and(|all| !all.iter().any(|it| it.id == task.id && it.state == TaskState::Running)) {

@@ -89,7 +89,7 @@ async fn after(ctx: &Ctx, id: &AppId, deed: Action) -> Result<Application> {
     view(&ctx.panel, (*app).clone()).await
 }
 
-/// Its copies.
+/// Its replicas.
 pub async fn replicas(ctx: &Ctx, id: &AppId) -> Result<Vec<Replica>> {
     let app = ctx.app(id).to(Action::View).await?;
     view::replicas(&ctx.panel, &app).await
@@ -233,7 +233,7 @@ pub struct Scaled {
     pub previous_replicas: u32,
 }
 
-/// Asks for so many copies.
+/// Asks for so many replicas.
 pub async fn scale(ctx: &Ctx, id: &AppId, to: Replicas) -> Result<Scaled> {
     let app = ctx.app(id).to(Action::Scale).await?;
     clusters::place(&ctx.panel, &app.cluster_id).await?.limits.allow_replicas(to.get())?;
@@ -248,7 +248,7 @@ pub async fn scale(ctx: &Ctx, id: &AppId, to: Replicas) -> Result<Scaled> {
     Ok(Scaled { application: after(ctx, id, Action::Scale).await?, previous_replicas: app.replicas as u32 })
 }
 
-/// Stops all copies; the release stays, and the address says that the application is stopped.
+/// Stops all replicas; the release stays, and the address says that the application is stopped.
 pub async fn stop(ctx: &Ctx, id: &AppId) -> Result<Application> {
     want(ctx, id, Wanted::Stopped, "application.stopped").await
 }

@@ -120,7 +120,7 @@ pub fn short(task: &str) -> String {
     task.chars().take(8).collect()
 }
 
-/// The copies of the live release: those that are meant to run, by number.
+/// The replicas of the live release: those that are meant to run, by number.
 pub async fn replicas(panel: &Panel, row: &application::Model) -> Result<Vec<Replica>> {
     let Some(live) = &row.live_deployment_id else { return Ok(Vec::new()) };
     let providers = providers_of(panel, std::iter::once(&row.cluster_id)).await?;

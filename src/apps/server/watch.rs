@@ -1,4 +1,4 @@
-//! An application as a stream: how it stands and its copies, whenever that changes. It goes on until the reader leaves, the
+//! An application as a stream: how it stands and its replicas, whenever that changes. It goes on until the reader leaves, the
 //! application is deleted, or she may no longer see it.
 use crate::{
     apps::{model::AppState, server::service},
@@ -24,7 +24,7 @@ struct Watch {
 
 /// How an application stands now.
 pub async fn state(ctx: &Ctx, id: &AppId) -> Result<AppState> {
-    Ok(AppState { application: service::get(ctx, id).await?, copies: service::replicas(ctx, id).await? })
+    Ok(AppState { application: service::get(ctx, id).await?, replicas: service::replicas(ctx, id).await? })
 }
 
 /// Events `state`, the first at once.

@@ -1,4 +1,4 @@
-//! What keeps itself fresh on an application's pages: the status, the copies, and the page itself when another release goes live.
+//! What keeps itself fresh on an application's pages: the status, the replicas, and the page itself when another release goes live.
 use crate::{
     apps::{
         model::{AppState, AppStatus, Replica, ReplicaCount},
@@ -31,9 +31,9 @@ pub fn AppBadge(
     view! { <span role="status">{move || view! { <Badge tone=tone(now.get()) word=now.get().word()/> }}</span> }
 }
 
-/// How many copies run, and each of them.
+/// How many replicas run, and each of them.
 #[island]
-pub fn Copies(
+pub fn ReplicaTable(
     /// Where changes are heard.
     url: String,
     /// As the server saw it.
@@ -41,14 +41,14 @@ pub fn Copies(
     /// As the server saw it.
     count: ReplicaCount,
     /// As the server saw them.
-    copies: Vec<Replica>,
+    replicas: Vec<Replica>,
     /// The server's moment.
     now: Timestamp,
 ) -> impl IntoView {
-    let (seen, set_seen) = signal((status, count, copies));
+    let (seen, set_seen) = signal((status, count, replicas));
     let clock = ticking(now);
     let line = events(url, "state", move |_, state: AppState| {
-        set_seen.set((state.application.status, state.application.replicas, state.copies));
+        set_seen.set((state.application.status, state.application.replicas, state.replicas));
     });
     let words = move || {
         let ReplicaCount { wanted, running } = seen.get().1;
@@ -65,10 +65,10 @@ pub fn Copies(
         _ => Tone::Busy,
     };
     let rows = move || {
-        let copies = seen.get().2;
-        match copies.is_empty() {
+        let replicas = seen.get().2;
+        match replicas.is_empty() {
             true => view! { <tr><td colspan="4" class="h-12 px-5 text-muted">{nothing(seen.get().0)}</td></tr> }.into_any(),
-            false => copies.into_iter().map(|copy| view! { <CopyRow copy=copy clock=clock/> }).collect_view().into_any(),
+            false => replicas.into_iter().map(|replica| view! { <ReplicaRow replica=replica clock=clock/> }).collect_view().into_any(),
         }
     };
     view! {
@@ -104,17 +104,17 @@ fn nothing(status: AppStatus) -> &'static str {
 }
 
 #[component]
-fn CopyRow(copy: Replica, clock: ReadSignal<Timestamp>) -> impl IntoView {
-    let tone = if copy.running { Tone::Good } else { Tone::Busy };
-    let since = copy.since;
-    let mut state = copy.state;
+fn ReplicaRow(replica: Replica, clock: ReadSignal<Timestamp>) -> impl IntoView {
+    let tone = if replica.running { Tone::Good } else { Tone::Busy };
+    let since = replica.since;
+    let mut state = replica.state;
     if let Some(first) = state.get_mut(..1) {
         first.make_ascii_uppercase();
     }
     view! {
         <tr>
-            <td class="h-11 pr-2 pl-5 whitespace-nowrap">{copy.slot} <span class="ml-2 font-mono text-small text-faint">{copy.id}</span></td>
-            <td class="h-11 px-2"><Status tone=tone word=state/></td> <td class="hidden h-11 px-2 font-mono text-small sm:table-cell">{copy.node}</td>
+            <td class="h-11 pr-2 pl-5 whitespace-nowrap">{replica.slot} <span class="ml-2 font-mono text-small text-faint">{replica.id}</span></td>
+            <td class="h-11 px-2"><Status tone=tone word=state/></td> <td class="hidden h-11 px-2 font-mono text-small sm:table-cell">{replica.node}</td>
             <td class="h-11 pr-5 pl-2 text-right whitespace-nowrap text-muted">
                 <time datetime=since.to_string() title=since.plain()>{move || ago(since, clock.get())}</time>
             </td>

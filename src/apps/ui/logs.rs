@@ -1,4 +1,4 @@
-//! The logs of all copies of an application as one: the last lines by the server, what follows by a stream.
+//! The logs of all replicas of an application as one: the last lines by the server, what follows by a stream.
 use crate::{
     apps::{
         fns::{LogEntry, LogPage, read_application_logs, read_state},
@@ -117,11 +117,11 @@ fn Narrow(id: AppId, state: AppState, search: String, replica: String) -> impl I
     let field = "h-7 rounded-control border border-edge bg-surface text-small hover:border-faint";
     let narrowed = !search.is_empty() || !replica.is_empty();
     let options = state
-        .copies
+        .replicas
         .into_iter()
-        .map(|copy| {
-            let slot = copy.slot.to_string();
-            view! { <option value=slot.clone() selected=slot == replica>{format!("Replica {} ({})", copy.slot, copy.id)}</option> }
+        .map(|it| {
+            let slot = it.slot.to_string();
+            view! { <option value=slot.clone() selected=slot == replica>{format!("Replica {} ({})", it.slot, it.id)}</option> }
         })
         .collect_view();
     view! {
@@ -159,7 +159,7 @@ struct Said {
 pub fn Follow(
     /// Its address.
     url: String,
-    /// Copies whose machines could not be asked for their lines.
+    /// Replicas whose machines could not be asked for their lines.
     away: Vec<String>,
 ) -> impl IntoView {
     let tail = Tail::of(LIST);

@@ -12,7 +12,7 @@ pub use create::NewApplication;
 pub use environment::{Environment, NeedsDeploy};
 pub use frame::{AppFrame, Tab, app_param};
 pub use list::Applications;
-pub use live::{Copies, KeepFresh};
+pub use live::{KeepFresh, ReplicaTable};
 pub use logs::{LogSources, Logs};
 pub use settings::Settings;
 

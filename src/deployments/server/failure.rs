@@ -113,6 +113,8 @@ fn unhealthy(output: &str) -> Reason {
 
 /// The engine could not start the container, and said why.
 fn unstartable(said: &str) -> Reason {
+    // Swarm says it twice before it says what.
+    let said = said.rsplit("starting container failed: ").next().unwrap_or(said);
     let remedy = match said.contains("unable to find user") || said.contains("unable to find group") {
         true => "Create the user of the image’s USER line in its Dockerfile, or name one that is there.",
         false => "Check the start command.",

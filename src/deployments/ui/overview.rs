@@ -1,9 +1,9 @@
-//! An application at a glance: how many copies run, what was deployed last, what it is made of, and the switches.
+//! An application at a glance: how many replicas run, what was deployed last, what it is made of, and the switches.
 use crate::{
     apps::{
         fns::read_state,
         model::{AppState, AppStatus, Application, Source},
-        ui::{AppFrame, Copies, KeepFresh, NeedsDeploy, Tab, app_param, events_url},
+        ui::{AppFrame, KeepFresh, NeedsDeploy, ReplicaTable, Tab, app_param, events_url},
     },
     deployments::{
         fns::{read_deployment, read_deployments},
@@ -109,13 +109,13 @@ fn Switches(app: Application) -> impl IntoView {
 
 #[component]
 fn Running(state: AppState) -> impl IntoView {
-    let AppState { application: app, copies } = state;
+    let AppState { application: app, replicas } = state;
     let now = use_context::<Now>().map(|now| now.0).unwrap_or_default();
     let wanted = app.replicas.wanted.max(1).to_string();
     let scale = (app.status != AppStatus::Stopped).then(|| view! { <Scale id=app.id.to_string() wanted=wanted/> });
     view! {
         <Card title="Replicas" flush=true>
-            <Copies url=events_url(&app.id) status=app.status count=app.replicas copies=copies now=now/>
+            <ReplicaTable url=events_url(&app.id) status=app.status count=app.replicas replicas=replicas now=now/>
             {scale}
         </Card>
     }

@@ -56,7 +56,7 @@ impl Policies {
         }
     }
 
-    /// Whether an application's copies speak HTTP/2 without TLS.
+    /// Whether an application's replicas speak HTTP/2 without TLS.
     pub fn is_h2c(&self, app: &AppId) -> bool {
         self.of(app).h2c
     }

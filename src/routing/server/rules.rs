@@ -23,7 +23,7 @@ pub struct AppRules {
     /// The version of its row.
     pub version: i64,
     pub https: HttpsWish,
-    /// Its copies speak HTTP/2 without TLS.
+    /// Its replicas speak HTTP/2 without TLS.
     pub h2c: bool,
     /// All that does not hang on the host.
     pub policy: Policy,
