@@ -4,6 +4,7 @@ use crate::support::{
     client::{Client, Reply},
     panel::TestPanel,
 };
+use argon2::{Argon2, password_hash::PasswordHasher};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 use sha1::{Digest, Sha1};
@@ -358,4 +359,29 @@ async fn a_password_in_the_operators_list_of_stolen_ones_is_refused() {
     let mut config = t.panel.config.clone();
     config.accounts.breached_passwords_file = Some(dir.path().join("none"));
     assert!(config.check().unwrap_err().contains("accounts.breached_passwords_file"));
+}
+
+#[tokio::test]
+async fn a_password_is_the_same_from_every_keyboard() {
+    let (composed, decomposed) = ("caf\u{e9} am See um neun", "cafe\u{301} am See um neun");
+    let t = TestPanel::start().await;
+    let (script, _) = t.an_account().await;
+    assert_eq!(change(&script, PASSWORD, composed).await.status(), 200);
+    assert_eq!(login(&t.stranger(), decomposed).await.status(), 200);
+    assert_eq!(change(&script, decomposed, OTHER_PASSWORD).await.status(), 200);
+    assert_eq!(change(&script, OTHER_PASSWORD, decomposed).await.status(), 200);
+    assert_eq!(login(&t.stranger(), composed).await.status(), 200);
+    assert_eq!(login(&t.stranger(), "cafe am See um neun").await.status(), 401);
+}
+
+#[tokio::test]
+async fn a_password_that_was_hashed_as_it_was_typed_goes_on_working_and_is_normalized() {
+    let (composed, decomposed) = ("caf\u{e9} am See um neun", "cafe\u{301} am See um neun");
+    let t = TestPanel::start().await;
+    t.an_account().await;
+    let old = Argon2::default().hash_password(decomposed.as_bytes()).unwrap().to_string();
+    set(&t, user::Column::PasswordHash, old).await;
+    assert_eq!(login(&t.stranger(), composed).await.status(), 401, "nobody can tell that it is the same");
+    assert_eq!(login(&t.stranger(), decomposed).await.status(), 200);
+    assert_eq!((login(&t.stranger(), composed).await.status(), login(&t.stranger(), decomposed).await.status()), (200, 200));
 }

@@ -73,9 +73,9 @@ impl fmt::Display for Email {
 pub struct Password(String);
 
 impl Password {
-    /// The bytes to hash.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+    /// As it was typed, not normalized yet. Never logged.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

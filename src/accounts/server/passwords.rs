@@ -1,5 +1,9 @@
 //! Passwords: whether one is good enough, and hashing. Hashes are argon2id with the library's recommended cost, off the async threads, two at a time, so that a flood of
 //! sign-ins can't take the machine's memory.
+//!
+//! One password has several spellings in Unicode: keyboards send an `é` as one character or as two, by the system that they belong to. What is
+//! hashed and what is checked is the composed spelling (NFC, as RFC 8265 has it for passwords; NIST SP 800-63B asks for a normal form). A hash from
+//! before this rule is of what was typed, so that spelling is tried as well, and the hash is replaced once it has matched.
 use super::breached;
 use crate::{
     accounts::model::Password,
@@ -13,9 +17,26 @@ use argon2::{
 };
 use std::sync::OnceLock;
 use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization;
 
 static TURN: Semaphore = Semaphore::const_new(2);
 static NOBODY: OnceLock<String> = OnceLock::new();
+
+/// How a password stands to a hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordMatch {
+    /// It is another password.
+    No,
+    /// It is the one.
+    Yes,
+    /// It is the one, but the hash is of a spelling that is not normalized. Whoever may write replaces it by [`rehash`].
+    OtherSpelling,
+}
+
+/// The spelling of a password that is hashed.
+fn normalized(password: &str) -> String {
+    password.nfc().collect()
+}
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let _turn = TURN.acquire().await.because("waiting for a turn to hash")?;
@@ -27,7 +48,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 pub async fn judge(panel: &Panel, field: &str, password: &Password, about: &[&str]) -> Result<()> {
     let parts = about.iter().flat_map(|text| text.split(['@', ' ', '.']).chain([*text]));
     let about: Vec<String> = parts.map(str::to_lowercase).collect();
-    let (list, bytes) = (panel.config.accounts.breached_passwords_file.clone(), password.as_bytes().to_vec());
+    let (list, bytes) = (panel.config.accounts.breached_passwords_file.clone(), normalized(password.as_str()).into_bytes());
     let refused = blocking(move || {
         let mut about: Vec<&str> = about.iter().map(String::as_str).filter(|word| word.len() > 2).collect();
         about.push("skypanel");
@@ -58,22 +79,34 @@ fn too_easy(password: &str, about: &[&str]) -> Option<String> {
 
 /// The hash to store.
 pub async fn hash(password: &Password) -> Result<String> {
-    let bytes = password.as_bytes().to_vec();
+    rehash(password.as_str()).await
+}
+
+/// The hash to store of a password that has matched an older hash.
+pub async fn rehash(password: &str) -> Result<String> {
+    let bytes = normalized(password).into_bytes();
     blocking(move || Argon2::default().hash_password(&bytes).map(|hash| hash.to_string())).await?.because("hashing a password")
 }
 
 /// Whether the password is the one. Without a hash it takes as long and says no, so that the time doesn't tell who has an account.
-pub async fn verify(password: &str, hash: Option<&str>) -> Result<bool> {
+pub async fn verify(password: &str, hash: Option<&str>) -> Result<PasswordMatch> {
     // An account that signs in by other ways only has no password.
     let hash = hash.filter(|hash| hash.starts_with('$'));
     let known = hash.is_some();
     let nobody = || Argon2::default().hash_password(b"nobody has this one").map(|hash| hash.to_string()).unwrap_or_default();
     let hash = hash.map(str::to_string);
-    let bytes = password.as_bytes().to_vec();
+    let (typed, composed) = (password.to_string(), normalized(password));
     blocking(move || {
         let hash = hash.unwrap_or_else(|| NOBODY.get_or_init(nobody).clone());
-        let matches = PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(&bytes, &hash).is_ok());
-        matches && known
+        let is = |text: &str| PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(text.as_bytes(), &hash).is_ok());
+        // Both are asked before it is looked whether there is a hash at all.
+        if is(&composed) && known {
+            PasswordMatch::Yes
+        } else if typed != composed && is(&typed) && known {
+            PasswordMatch::OtherSpelling
+        } else {
+            PasswordMatch::No
+        }
     })
     .await
 }
@@ -102,8 +135,23 @@ mod tests {
     async fn a_password_matches_its_own_hash_only() {
         let hash = hash(&"correct horse".parse().unwrap()).await.unwrap();
         assert!(hash.starts_with("$argon2id$"));
-        assert!(verify("correct horse", Some(&hash)).await.unwrap());
-        assert!(!verify("correct horsf", Some(&hash)).await.unwrap());
-        assert!(!verify("nobody has this one", None).await.unwrap());
+        assert_eq!(verify("correct horse", Some(&hash)).await.unwrap(), PasswordMatch::Yes);
+        assert_eq!(verify("correct horsf", Some(&hash)).await.unwrap(), PasswordMatch::No);
+        assert_eq!(verify("nobody has this one", None).await.unwrap(), PasswordMatch::No);
+    }
+
+    #[tokio::test]
+    async fn one_password_has_one_hash_however_it_is_spelled() {
+        let (composed, decomposed) = ("caf\u{e9} am See um neun", "cafe\u{301} am See um neun");
+        for set in [composed, decomposed] {
+            let hash = hash(&set.parse().unwrap()).await.unwrap();
+            for typed in [composed, decomposed] {
+                assert_eq!(verify(typed, Some(&hash)).await.unwrap(), PasswordMatch::Yes);
+            }
+        }
+        let old = Argon2::default().hash_password(decomposed.as_bytes()).unwrap().to_string();
+        assert_eq!(verify(decomposed, Some(&old)).await.unwrap(), PasswordMatch::OtherSpelling);
+        assert_eq!(verify(composed, Some(&old)).await.unwrap(), PasswordMatch::No);
+        assert_eq!(verify(composed, Some(&rehash(decomposed).await.unwrap())).await.unwrap(), PasswordMatch::Yes);
     }
 }

@@ -5,7 +5,8 @@ use crate::{
     accounts::{
         model::{Email, Ended, Password, PasswordForm, ResetForm},
         server::{
-            devices, passwords,
+            devices,
+            passwords::{self, PasswordMatch},
             tokens::{self, Purpose},
         },
     },
@@ -54,7 +55,7 @@ pub async fn check_password(ctx: &Ctx, field: &str, password: &str) -> Result<us
     let subject = format!("password {}", user.id);
     attempts::check(panel, &subject, CHECKS).await?;
     attempts::count(panel, &subject, CHECKS).await?;
-    if password.len() > 1024 || !passwords::verify(password, Some(&user.password_hash)).await? {
+    if password.len() > 1024 || passwords::verify(password, Some(&user.password_hash)).await? == PasswordMatch::No {
         return Err(Error::invalid(field, "This is not your password."));
     }
     attempts::clear(panel, &subject).await?;

@@ -5,7 +5,9 @@ use crate::{
     accounts::{
         model::{Email, Me, Organization, SignInForm, User},
         server::{
-            devices, passwords, second_factor,
+            devices,
+            passwords::{self, PasswordMatch},
+            second_factor,
             tokens::{self, Purpose},
         },
     },
@@ -30,7 +32,7 @@ use crate::{
         ctx::{Ctx, Visitor},
     },
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -166,14 +168,27 @@ async fn by_password(visitor: &Visitor, email: &str, password: &str) -> Result<u
     // Counted before the slow part, so that guesses made at the same time are counted too.
     guesses.check_and_count(panel).await?;
     let hash = found.as_ref().map(|user| user.password_hash.as_str());
-    let matches = password.len() <= 1024 && passwords::verify(password, hash).await?;
-    let Some(user) = found.filter(|_| matches) else {
+    let matches = if password.len() <= 1024 { passwords::verify(password, hash).await? } else { PasswordMatch::No };
+    let Some(user) = found.filter(|_| matches != PasswordMatch::No) else {
         guesses.failed(panel).await?;
         return Err(Error::SignedOut("The address or the password is wrong.".into()));
     };
     guesses.succeeded(panel).await?;
     may_come_in(&user)?;
+    if matches == PasswordMatch::OtherSpelling {
+        normalize(panel, &user, password).await?;
+    }
     Ok(user)
+}
+
+/// Replaces a hash of another spelling of the password, unless the password was changed meanwhile.
+async fn normalize(panel: &Panel, user: &user::Model, password: &str) -> Result<()> {
+    let hash = passwords::rehash(password).await?;
+    let change = user::Entity::update_many()
+        .col_expr(user::Column::PasswordHash, Expr::value(hash))
+        .filter(user::Column::Id.eq(user.id.clone()))
+        .filter(user::Column::PasswordHash.eq(&user.password_hash));
+    panel.db.tx(async |tx| change.exec(tx).await.because("normalizing a password's hash")).await.map(|_| ())
 }
 
 fn may_come_in(user: &user::Model) -> Result<()> {
