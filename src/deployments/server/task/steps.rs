@@ -29,7 +29,6 @@ use crate::{
         tables::{application, deployment, release},
     },
     swarm::{BuildEvent, BuildSpec, Image, LABEL_APP, LABEL_DEPLOYMENT, LABEL_ORG, OURS, SwarmError},
-    units::Bytes,
 };
 use futures::StreamExt;
 use sea_orm::{
