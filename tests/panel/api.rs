@@ -409,9 +409,9 @@ async fn a_plan_is_not_exceeded_even_at_once() {
     let t = TestPanel::start().await;
     let ada = t.member("acme", Role::Owner).await;
     let row = plan::Entity::find().one(t.panel.db.read()).await.unwrap().unwrap();
-    let mut limits: Value = serde_json::from_str(&row.limits).unwrap();
-    limits["applications"] = 2.into();
-    let row = plan::ActiveModel { id: Set(row.id), limits: Set(limits.to_string()), ..Default::default() };
+    let mut limits = row.limits;
+    limits.0.applications = 2;
+    let row = plan::ActiveModel { id: Set(row.id), limits: Set(limits), ..Default::default() };
     row.update(t.panel.db.read()).await.unwrap();
     let body = |n: usize| json!({ "name": format!("web-{n}"), "source": { "image": { "reference": "shop:1" } } });
     let replies = futures::future::join_all((0..5).map(|n| ada.post(APPS, body(n)))).await;

@@ -413,7 +413,7 @@ async fn stopping_an_application_ends_what_is_being_deployed() {
     t.reaches(&id, Phase::Cancelled).await;
     walk.await.unwrap().unwrap();
     t.settle().await;
-    assert_eq!((t.app_row(&shop.app).await.wanted.as_str(), t.replicas(&shop.app)), ("stopped", 0));
+    assert_eq!((t.app_row(&shop.app).await.wanted, t.replicas(&shop.app)), (Wanted::Stopped, 0));
     let next = t.deploy_well(&shop.app).await;
     assert_eq!((t.app_row(&shop.app).await.wanted, t.replicas(&shop.app)), (Wanted::Running, 1), "{:?}", next.failure);
 }
