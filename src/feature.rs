@@ -2,7 +2,11 @@
 //! `features.rs` lists these values once, and whoever needs all of something (the router, the loops, the rate limits, the OpenAPI document,
 //! the tests of rights and of layers) reads it from there. It is plain data that the compiler reads: nothing registers itself while the panel runs.
 use crate::{
+    error::Thing,
+    kit::Flash,
+    outbox::LetterKind,
     runtime::loops::Loop,
+    store::EventKind,
     web::declared::{ApiTag, FunctionClass},
 };
 use axum::Router;
@@ -23,6 +27,14 @@ pub struct Feature {
     pub functions: &'static [FunctionClass],
     /// Its loops.
     pub loops: &'static [Loop],
+    /// What its pages say once after something was done.
+    pub flashes: &'static [Flash],
+    /// What of it stands in the audit trail.
+    pub events: &'static [EventKind],
+    /// The letters that it sends.
+    pub letters: &'static [LetterKind],
+    /// The kinds of things of its own that can be asked for and not be there.
+    pub things: &'static [Thing],
     /// Pages that somebody who is signed out may see. One that ends in `/` stands for all below it.
     pub open_pages: &'static [&'static str],
     /// Pages about a person herself, which stay open where her organization demands something of her first. Each stands for all that begin so.
@@ -32,7 +44,20 @@ pub struct Feature {
 impl Feature {
     /// A feature that has nothing yet.
     pub const fn new(name: &'static str) -> Self {
-        Feature { name, api: None, tags: &[], routes: None, functions: &[], loops: &[], open_pages: &[], own_pages: &[] }
+        Feature {
+            name,
+            api: None,
+            tags: &[],
+            routes: None,
+            functions: &[],
+            loops: &[],
+            flashes: &[],
+            events: &[],
+            letters: &[],
+            things: &[],
+            open_pages: &[],
+            own_pages: &[],
+        }
     }
 
     /// Names its part of the REST API.
@@ -58,6 +83,26 @@ impl Feature {
     /// Names its loops.
     pub const fn loops(self, loops: &'static [Loop]) -> Self {
         Feature { loops, ..self }
+    }
+
+    /// Names what its pages say after something was done.
+    pub const fn flashes(self, flashes: &'static [Flash]) -> Self {
+        Feature { flashes, ..self }
+    }
+
+    /// Names what of it stands in the audit trail.
+    pub const fn events(self, events: &'static [EventKind]) -> Self {
+        Feature { events, ..self }
+    }
+
+    /// Names its letters.
+    pub const fn letters(self, letters: &'static [LetterKind]) -> Self {
+        Feature { letters, ..self }
+    }
+
+    /// Names its kinds of things.
+    pub const fn things(self, things: &'static [Thing]) -> Self {
+        Feature { things, ..self }
     }
 
     /// Names its pages that are open to whoever is signed out.

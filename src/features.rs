@@ -1,11 +1,17 @@
 //! The list of features. Its order is the order of layers: a feature may import those above it in the list, never those below it.
 use crate::{
-    accounts, admin, apps, audit, clusters, deployments, domains, edges,
+    accounts, admin, apps,
+    audit::{self, server::service::EventKinds},
+    clusters, deployments, domains, edges,
+    error::Thing,
     feature::Feature,
     flags, keys,
-    kit::SetTheme,
-    mail, metrics, orgs, plans, reports, routing,
-    runtime::loops::Loop,
+    kit::{Flash, SetTheme},
+    mail, metrics, orgs,
+    outbox::{LetterKind, LetterKinds},
+    plans, reports, routing,
+    runtime::{loops::Loop, panel::Panel},
+    store::EventKind,
     traffic,
     web::{
         declared::{FunctionClass, function},
@@ -47,6 +53,33 @@ pub fn loops() -> impl Iterator<Item = Loop> {
 /// Every server function that changes something, with what it costs.
 pub fn functions() -> impl Iterator<Item = FunctionClass> {
     FUNCTIONS_BELOW.iter().chain(FEATURES.iter().flat_map(|feature| feature.functions)).copied()
+}
+
+/// What pages may say once after something was done.
+pub fn flashes() -> impl Iterator<Item = Flash> {
+    Flash::COMMON.iter().chain(FEATURES.iter().flat_map(|feature| feature.flashes)).copied()
+}
+
+/// Every kind of event of the audit trail.
+pub fn events() -> impl Iterator<Item = EventKind> {
+    FEATURES.iter().flat_map(|feature| feature.events).copied()
+}
+
+/// Every kind of letter.
+pub fn letters() -> impl Iterator<Item = LetterKind> {
+    FEATURES.iter().flat_map(|feature| feature.letters).copied()
+}
+
+/// Every kind of thing that can be asked for and not be there.
+pub fn things() -> impl Iterator<Item = Thing> {
+    Thing::COMMON.iter().chain(FEATURES.iter().flat_map(|feature| feature.things)).cloned()
+}
+
+/// Tells a panel what its features declare, before anything runs in it: those who send letters and read the audit trail stand below some
+/// of the features whose letters and events these are.
+pub fn introduce(panel: &Panel) {
+    panel.of::<LetterKinds>().learn(letters());
+    panel.of::<EventKinds>().learn(events());
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ fn other_routes() -> Router {
 }
 
 async fn no_such_route() -> Refusal {
-    Refusal(crate::error::Error::NotFound(crate::error::Thing::Page))
+    Refusal(crate::error::Error::NotFound(crate::error::Thing::PAGE))
 }
 
 fn panicked(cause: Box<dyn std::any::Any + Send>) -> Response {
@@ -174,7 +174,7 @@ async fn others(visitor: &Visitor) -> crate::error::Result<Vec<(String, String)>
 fn contexts(visitor: &Visitor, cookies: &str, others: &[(String, String)], posted: Option<Posted>) {
     provide_context(Csrf(visitor.panel.secrets.form_token(&visitor.form_key)));
     provide_context(Theme::of_cookies(cookies));
-    if let Some(said) = Flash::of_cookies(cookies) {
+    if let Some(said) = Flash::of_cookies(cookies, features::flashes()) {
         provide_context(said);
         side::forget();
     }

@@ -47,6 +47,7 @@ pub async fn open(config: Config) -> Result<Arc<Panel>> {
     chain::attach(&db, &secrets);
     let panel = Panel::new(config, db, Arc::new(SystemClock), secrets, Swarms::default(), Some(edge));
     panel.hold(lock);
+    crate::features::introduce(&panel);
     audit::adopt(&panel).await?;
     fault_reports::collect(&panel);
     if let Err(why) = crate::git::check().await {

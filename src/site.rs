@@ -1,27 +1,40 @@
 //! The document around every page, and the site map on one screen. Pages are rendered in one piece (`SsrMode::Async`), so that
 //! their status is right and they read well if wasm never comes.
 use crate::{
-    accounts::ui::{
-        ForgotPassword, ProfilePage, ResetPassword, SecondFactor, Security, SessionsPage, SetUp, SignIn, SignUp, VerifyBanner, VerifyEmail,
-        factors::{LinkPage, PasskeyPage, RecoveryPage},
+    accounts::{
+        fns::SignOut,
+        ui::{
+            ForgotPassword, ProfilePage, ResetPassword, SecondFactor, Security, SessionsPage, SetUp, SignIn, SignUp, VerifyBanner,
+            VerifyEmail,
+            factors::{LinkPage, PasskeyPage, RecoveryPage},
+        },
     },
-    admin::ui::{
-        AdminAnnouncement, AdminAnnouncements, AdminFeatures, AdminOrganizationPage, AdminOrganizations, AdminOverview, AdminUserPage,
-        AdminUsers,
+    admin::{
+        fns::{DismissAnnouncement, EndImpersonation},
+        ui::{
+            AdminAnnouncement, AdminAnnouncements, AdminFeatures, AdminOrganizationPage, AdminOrganizations, AdminOverview, AdminUserPage,
+            AdminUsers,
+        },
     },
-    apps::ui::{Applications, Environment, Logs, NewApplication},
+    apps::ui::{Applications, DeploymentForms, Environment, Logs, NewApplication},
     audit::ui::{ActivityPage, AuditStreams},
-    deployments::ui::{DeploymentPage, History, Overview, SettingsPage},
+    deployments::{
+        fns::{ConfigureApplication, CreateApplication, DeployApplication},
+        ui::{DeploymentPage, History, Overview, SettingsPage},
+    },
     domains::ui::{AppDomains, DomainPage, Domains, OwnCertificates},
     edges::ui::{AdminEdge, AdminEdges},
     error::{Error, Thing},
     keys::ui::ApiKeys,
-    kit::{AppShell, Banners, Brand, ErrorPanel, Theme, Viewer},
+    kit::{AppShell, Banners, Brand, ErrorPanel, FormOf, FrameForms, Theme, Viewer},
     mail::ui::{MailList, MailMessage, MailSuppressions, MailTemplatePage, MailTemplates},
     metrics::ui::{AccessLog, AdminTraffic, MetricsPage, TrafficSummary},
-    orgs::ui::{
-        Invitations, InviteMember, Join, MemberPage, Members, NewOrganization, NewRole, OrganizationOverview, OrganizationSettings,
-        Organizations, RolePage, Roles,
+    orgs::{
+        fns::SwitchOrganization,
+        ui::{
+            Invitations, InviteMember, Join, MemberPage, Members, NewOrganization, NewRole, OrganizationOverview, OrganizationSettings,
+            Organizations, RolePage, Roles,
+        },
     },
     reports::ui::{ErrorReportPage, ErrorReports},
     routing::ui::{RoutingAccess, RoutingBalancing, RoutingGeneral, RoutingHeaders, RoutingLimits, RoutingPages, RoutingPaths},
@@ -77,6 +90,17 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 #[component]
 pub fn Site() -> impl IntoView {
     provide_meta_context();
+    provide_context(FrameForms {
+        sign_out: SignOut::FORM,
+        switch_organization: SwitchOrganization::FORM,
+        end_impersonation: EndImpersonation::FORM,
+        dismiss_announcement: DismissAnnouncement::FORM,
+    });
+    provide_context(DeploymentForms {
+        create: CreateApplication::FORM,
+        deploy: DeployApplication::FORM,
+        configure: ConfigureApplication::FORM,
+    });
     let name = use_context::<Brand>().unwrap_or_default().name;
     let mode = SsrMode::Async;
     view! {
@@ -185,14 +209,14 @@ fn Kit() -> impl IntoView {
     if cfg!(debug_assertions) {
         view! { <crate::kit::gallery::Gallery/> }.into_any()
     } else {
-        view! { <ErrorPanel error=Error::NotFound(Thing::Page)/> }.into_any()
+        view! { <ErrorPanel error=Error::NotFound(Thing::PAGE)/> }.into_any()
     }
 }
 
 /// An address that leads nowhere.
 #[component]
 fn NotFound() -> impl IntoView {
-    let panel = || view! { <ErrorPanel error=Error::NotFound(Thing::Page)/> };
+    let panel = || view! { <ErrorPanel error=Error::NotFound(Thing::PAGE)/> };
     match use_context::<Viewer>() {
         Some(_) => view! { <AppShell nav=places()>{panel()}</AppShell> }.into_any(),
         None => view! { <main>{panel()}</main> }.into_any(),

@@ -1,5 +1,6 @@
 //! People: signing up, in and out. A password is stored as argon2id, a session as the hash of its token; guessing is throttled
 //! per address and per account.
+pub mod flashes;
 pub mod fns;
 pub mod model;
 pub mod ui;
@@ -16,4 +17,8 @@ pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("accou
     .routes(server::provider_routes::router)
     .loops(&[server::task::LOOP])
     .open_pages(&["/sign-in", "/sign-in/second-factor", "/sign-up", "/setup/", "/forgot-password", "/reset-password/", "/verify-email/"])
-    .own_pages(&["/account"]);
+    .own_pages(&["/account"])
+    .flashes(flashes::ALL)
+    .events(server::events::ALL)
+    .letters(server::letters::LETTERS)
+    .things(model::THINGS);

@@ -1,6 +1,8 @@
 //! The browser's door to what the operator does.
 use crate::{
-    admin::model::{AdminOrganization, AdminOrganizationDetail, AdminUser, AdminUserDetail, Announcement, FeatureFlag, Overview},
+    admin::model::{
+        AdminOrganization, AdminOrganizationDetail, AdminUser, AdminUserDetail, Announcement, AnnouncementFields, FeatureFlag, Overview,
+    },
     error::{Error, Result},
     id::{AnnouncementId, OrgId, UserId},
 };
@@ -14,20 +16,6 @@ pub struct Paged<T> {
     pub page: u64,
     pub pages: u64,
     pub total: u64,
-}
-
-/// The fields of the form of an announcement, as they are typed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AnnouncementFields {
-    pub title: String,
-    pub body: String,
-    pub level: String,
-    /// Ids, one a line.
-    pub organizations: String,
-    pub starts_at: String,
-    pub ends_at: String,
-    pub is_dismissable: Option<String>,
 }
 
 /// The platform in figures.
@@ -59,12 +47,9 @@ pub async fn read_user(id: UserId) -> Result<AdminUserDetail, Error> {
 #[server]
 pub async fn suspend_user(id: UserId, reason: String) -> Result<(), Error> {
     use crate::admin::server::service::people;
-    use crate::{
-        kit::{Flash, side::remember},
-        web::ctx::ctx,
-    };
+    use crate::{kit::side::remember, web::ctx::ctx};
     people::suspend(&ctx()?.operator()?, &id, &reason).await?;
-    remember(Flash::SUSPENDED);
+    remember(crate::admin::flashes::SUSPENDED);
     Ok(())
 }
 
@@ -72,12 +57,9 @@ pub async fn suspend_user(id: UserId, reason: String) -> Result<(), Error> {
 #[server]
 pub async fn resume_user(id: UserId) -> Result<(), Error> {
     use crate::admin::server::service::people;
-    use crate::{
-        kit::{Flash, side::remember},
-        web::ctx::ctx,
-    };
+    use crate::{kit::side::remember, web::ctx::ctx};
     people::resume(&ctx()?.operator()?, &id).await?;
-    remember(Flash::RESUMED);
+    remember(crate::admin::flashes::RESUMED);
     Ok(())
 }
 
@@ -147,14 +129,10 @@ pub async fn read_admin_organization(id: OrgId) -> Result<AdminOrganizationDetai
 #[server]
 pub async fn suspend_organization(id: OrgId, reason: String, stop_applications: Option<String>) -> Result<(), Error> {
     use crate::admin::server::service::organizations;
-    use crate::{
-        admin::model::SuspendOrganization,
-        kit::{Flash, side::remember},
-        web::ctx::ctx,
-    };
+    use crate::{admin::model::SuspendOrganization, kit::side::remember, web::ctx::ctx};
     let form = SuspendOrganization { reason, stop_applications: stop_applications.is_some() };
     organizations::suspend(&ctx()?.operator()?, &id, &form).await?;
-    remember(Flash::SUSPENDED);
+    remember(crate::admin::flashes::SUSPENDED);
     Ok(())
 }
 
@@ -162,12 +140,9 @@ pub async fn suspend_organization(id: OrgId, reason: String, stop_applications: 
 #[server]
 pub async fn resume_organization(id: OrgId) -> Result<(), Error> {
     use crate::admin::server::service::organizations;
-    use crate::{
-        kit::{Flash, side::remember},
-        web::ctx::ctx,
-    };
+    use crate::{kit::side::remember, web::ctx::ctx};
     organizations::resume(&ctx()?.operator()?, &id).await?;
-    remember(Flash::RESUMED);
+    remember(crate::admin::flashes::RESUMED);
     Ok(())
 }
 
@@ -227,7 +202,7 @@ pub async fn delete_announcement(id: AnnouncementId) -> Result<(), Error> {
         web::ctx::ctx,
     };
     announcements::delete(&ctx()?.operator()?, &id).await?;
-    remember(Flash::TAKEN_AWAY);
+    remember(Flash::REMOVED);
     leptos_axum::redirect("/admin/announcements");
     Ok(())
 }

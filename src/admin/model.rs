@@ -1,12 +1,19 @@
 //! What the operator sees of people and organizations, and what she asks for.
 use crate::{
     audit::model::Activity,
-    error::{Error, Fields, Result},
+    error::{Error, Fields, Result, Thing},
     id::{AnnouncementId, AppId, OrgId, UserId},
     units::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// What an announcement is called where there is none.
+pub const ANNOUNCEMENT: Thing = Thing::new("ANNOUNCEMENT", "announcement");
+/// What a feature flag is called where there is none.
+pub const FLAG: Thing = Thing::new("FLAG", "feature flag");
+/// The kinds of things of this feature.
+pub const THINGS: &[Thing] = &[ANNOUNCEMENT, FLAG];
 
 /// How the platform stands, in figures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -352,6 +359,20 @@ pub struct SetFlag {
     /// Those that get it, or do not, whatever their share; at most 1000. Replaces what was set before.
     #[serde(default)]
     pub organizations: Vec<FlagFor>,
+}
+
+/// The fields of the form of an announcement, as they are typed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AnnouncementFields {
+    pub title: String,
+    pub body: String,
+    pub level: String,
+    /// Ids, one a line.
+    pub organizations: String,
+    pub starts_at: String,
+    pub ends_at: String,
+    pub is_dismissable: Option<String>,
 }
 
 #[cfg(test)]

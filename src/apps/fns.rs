@@ -1,6 +1,6 @@
 //! The browser's door to applications.
 use crate::{
-    apps::model::{AppState, Application, EnvVar},
+    apps::model::{AppState, Application, CreateForm, EnvVar, LogPage, RepositoryLook},
     error::{Error, Result},
     id::AppId,
 };
@@ -14,68 +14,6 @@ pub struct Applications {
     pub page: u64,
     pub pages: u64,
     pub total: u64,
-}
-
-/// The fields of the form that creates an application, as they are typed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CreateForm {
-    pub name: String,
-    /// `git` or `image`.
-    pub source: String,
-    pub repository_url: String,
-    pub branch: String,
-    pub dockerfile_path: String,
-    pub build_context_path: String,
-    pub reference: String,
-    pub port: String,
-    pub start_command: String,
-    pub health_check_path: String,
-    pub replicas: String,
-    pub memory_mib: String,
-    pub cpu: String,
-    /// `KEY=value` lines.
-    pub environment: String,
-    /// Whether to deploy at once.
-    pub deploy: Option<String>,
-}
-
-/// What a look at a repository found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RepositoryCheck {
-    pub branches: Vec<String>,
-    pub default_branch: Option<String>,
-    /// The newest commit of the branch, shortened.
-    pub head: String,
-    /// A name for the application.
-    pub name: String,
-}
-
-/// What a look at a repository came to. That it can't be read is an answer, too: the form says so while it is still being filled in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RepositoryLook {
-    Found(RepositoryCheck),
-    /// One sentence that tells the remedy.
-    Refused(String),
-}
-
-/// One line of an application's log, for the page.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogEntry {
-    pub replica: String,
-    pub slot: u32,
-    pub at: crate::units::Timestamp,
-    pub is_error: bool,
-    pub text: String,
-    pub nanos: String,
-}
-
-/// The last lines, where to go on, and the replicas whose machines are away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogPage {
-    pub lines: Vec<LogEntry>,
-    pub cursor: String,
-    pub away: Vec<String>,
 }
 
 /// The organization's applications.
@@ -141,7 +79,7 @@ pub async fn scale_application(id: AppId, replicas: String) -> Result<(), Error>
     use crate::web::ctx::ctx;
     let to = replicas.parse().map_err(|why: String| Error::invalid("replicas", why))?;
     service::scale(&ctx()?, &id, to).await?;
-    crate::kit::side::remember(crate::kit::Flash::SCALED);
+    crate::kit::side::remember(crate::apps::flashes::SCALED);
     Ok(())
 }
 
@@ -151,7 +89,7 @@ pub async fn stop_application(id: AppId) -> Result<(), Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
     service::stop(&ctx()?, &id).await?;
-    crate::kit::side::remember(crate::kit::Flash::STOPPED);
+    crate::kit::side::remember(crate::apps::flashes::STOPPED);
     Ok(())
 }
 
@@ -161,7 +99,7 @@ pub async fn start_application(id: AppId) -> Result<(), Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
     service::start(&ctx()?, &id).await?;
-    crate::kit::side::remember(crate::kit::Flash::STARTED);
+    crate::kit::side::remember(crate::apps::flashes::STARTED);
     Ok(())
 }
 
@@ -171,7 +109,7 @@ pub async fn delete_application(id: AppId, confirm: String) -> Result<(), Error>
     use super::server::service;
     use crate::web::ctx::ctx;
     service::delete(&ctx()?, &id, Some(&confirm)).await?;
-    crate::kit::side::remember(crate::kit::Flash::DELETED);
+    crate::kit::side::remember(crate::apps::flashes::DELETED);
     leptos_axum::redirect("/applications");
     Ok(())
 }
@@ -182,7 +120,7 @@ pub async fn set_variable(id: AppId, name: String, value: Option<String>, secret
     use super::server::{forms, service};
     use crate::web::ctx::ctx;
     service::patch_environment(&ctx()?, &id, &forms::variable(&name, value, secret.is_some())).await.map_err(forms::beside_the_fields)?;
-    crate::kit::side::remember(crate::kit::Flash::VARIABLES);
+    crate::kit::side::remember(crate::apps::flashes::VARIABLES_SAVED);
     Ok(())
 }
 
@@ -192,7 +130,7 @@ pub async fn remove_variable(id: AppId, name: String) -> Result<(), Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
     service::patch_environment(&ctx()?, &id, &[(name, None)].into()).await?;
-    crate::kit::side::remember(crate::kit::Flash::VARIABLES);
+    crate::kit::side::remember(crate::apps::flashes::VARIABLES_SAVED);
     Ok(())
 }
 
@@ -202,7 +140,7 @@ pub async fn import_variables(id: AppId, environment: String) -> Result<(), Erro
     use super::server::{forms, service};
     use crate::web::ctx::ctx;
     service::patch_environment(&ctx()?, &id, &forms::lines(&environment)?).await.map_err(forms::beside_the_lines)?;
-    crate::kit::side::remember(crate::kit::Flash::VARIABLES);
+    crate::kit::side::remember(crate::apps::flashes::VARIABLES_SAVED);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The browser's door to the audit trail.
 use crate::{
-    audit::model::{ActivityPage, ActivityQuery, AuditStream},
+    audit::model::{ActivityPage, ActivityQuery, AuditStream, KnownEvent},
     error::{Error, Result},
     id::StreamId,
 };
@@ -16,7 +16,7 @@ pub async fn read_activity(#[server(flatten)] query: ActivityQuery) -> Result<Ac
 
 /// The events that the trail knows, and where it can be taken along: the organization's address in the API.
 #[server]
-pub async fn read_activity_events() -> Result<(Vec<String>, String), Error> {
+pub async fn read_activity_events() -> Result<(Vec<KnownEvent>, String), Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
     let ctx = ctx()?;
@@ -63,12 +63,9 @@ pub async fn switch_audit_stream(id: StreamId, is_enabled: bool) -> Result<(), E
 #[server]
 pub async fn test_audit_stream(id: StreamId) -> Result<(), Error> {
     use crate::audit::server::service::streams;
-    use crate::{
-        kit::{Flash, side::remember},
-        web::ctx::ctx,
-    };
+    use crate::{kit::side::remember, web::ctx::ctx};
     streams::test(&ctx()?, None, &id).await?;
-    remember(Flash::TRIED);
+    remember(crate::audit::flashes::TEST_ARRIVED);
     Ok(())
 }
 
@@ -81,6 +78,6 @@ pub async fn delete_audit_stream(id: StreamId) -> Result<(), Error> {
         web::ctx::ctx,
     };
     streams::delete(&ctx()?, None, &id).await?;
-    remember(Flash::TAKEN_AWAY);
+    remember(Flash::REMOVED);
     Ok(())
 }

@@ -1,10 +1,15 @@
 //! What both sides know of the audit trail: a line as people and scripts see it, and what one may look for.
 use crate::{
-    error::{Fields, Result},
+    error::{Fields, Result, Thing},
     id::{AuditId, Id, OrgId, StreamId},
     units::Timestamp,
 };
 use serde::{Deserialize, Serialize};
+
+/// What a stream of the audit trail is called where there is none.
+pub const STREAM: Thing = Thing::new("STREAM", "stream");
+/// The kinds of things of this feature.
+pub const THINGS: &[Thing] = &[STREAM];
 
 /// The most lines of a page.
 pub const MOST: u64 = 200;
@@ -69,6 +74,15 @@ pub fn kind_of(target: &str, event: &str) -> String {
         _ => event.split('.').next().unwrap_or_default(),
     };
     known.to_string()
+}
+
+/// A kind of event that stands in a trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownEvent {
+    /// `application.scaled`.
+    pub name: String,
+    /// What it means for people.
+    pub words: String,
 }
 
 /// A page of the trail, the newest line first.

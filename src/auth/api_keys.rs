@@ -92,7 +92,7 @@ pub async fn by_key(panel: &Panel, secret: &str, org: Option<&OrgId>) -> Result<
         }
     };
     match (who, org) {
-        (Some(who), Some(org)) if who.org != *org => Err(Error::NotFound(Thing::Organization)),
+        (Some(who), Some(org)) if who.org != *org => Err(Error::NotFound(Thing::ORGANIZATION)),
         (who, _) => Ok(who),
     }
 }

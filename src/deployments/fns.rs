@@ -1,30 +1,11 @@
 //! The browser's door to deployments.
 use crate::{
-    apps::fns::CreateForm,
-    deployments::model::{Deployment, LogLine, Rollout},
+    apps::model::CreateForm,
+    deployments::model::{Deployment, LogLine, Rollout, RolloutForm},
     error::{Error, Result},
     id::{AppId, DeploymentId},
 };
 use leptos::prelude::*;
-use serde::{Deserialize, Serialize};
-
-/// How new releases come before visitors, as it is typed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RolloutForm {
-    /// `blue_green` or `canary`.
-    pub strategy: String,
-    /// One a line: `5 % for 10 min`.
-    pub steps: String,
-    pub longest_minutes: String,
-    pub min_requests: String,
-    /// Percentage points, with a decimal.
-    pub error_points: String,
-    pub p95_factor: String,
-    pub p95_floor: String,
-    pub too_little: String,
-    pub sticky: Option<String>,
-}
 
 /// Makes an application and, where the form asks for it, deploys it: shows the deployment, or the application.
 #[server]
@@ -32,13 +13,13 @@ pub async fn create_application(#[server(flatten)] form: CreateForm) -> Result<(
     use super::{model::DeployRequest, server::service};
     use crate::{
         apps::server::{forms, service as apps},
-        kit::{Flash, side},
+        kit::side,
         web::ctx::ctx,
     };
     let ctx = ctx()?;
     let made = apps::create(&ctx, &forms::creation(&form)?).await?;
     if form.deploy.is_none() {
-        side::remember(Flash::CREATED);
+        side::remember(crate::apps::flashes::CREATED);
         leptos_axum::redirect(&format!("/applications/{}", made.id));
         return Ok(());
     }
@@ -93,7 +74,7 @@ pub async fn cancel_deployment(id: DeploymentId) -> Result<(), Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
     service::cancel(&ctx()?, &id).await?;
-    crate::kit::side::remember(crate::kit::Flash::CANCELLED);
+    crate::kit::side::remember(crate::deployments::flashes::DEPLOYMENT_CANCELLED);
     Ok(())
 }
 
@@ -146,7 +127,7 @@ pub async fn promote_canary(id: DeploymentId) -> Result<(), Error> {
     use crate::deployments::server::service::canary;
     use crate::web::ctx::ctx;
     canary::promote(&ctx()?, &id).await?;
-    crate::kit::side::remember(crate::kit::Flash::PROMOTED);
+    crate::kit::side::remember(crate::deployments::flashes::CANARY_PROMOTED);
     Ok(())
 }
 
@@ -156,6 +137,6 @@ pub async fn take_back_canary(id: DeploymentId) -> Result<(), Error> {
     use crate::deployments::server::service::canary;
     use crate::web::ctx::ctx;
     canary::roll_back_now(&ctx()?, &id).await?;
-    crate::kit::side::remember(crate::kit::Flash::TAKEN_BACK_NOW);
+    crate::kit::side::remember(crate::deployments::flashes::CANARY_TAKEN_BACK);
     Ok(())
 }

@@ -33,12 +33,9 @@ pub async fn add_domain(
 #[server]
 pub async fn verify_domain(id: DomainId) -> Result<(), Error> {
     use super::server::service;
-    use crate::{
-        kit::{Flash, side},
-        web::ctx::ctx,
-    };
+    use crate::{kit::side, web::ctx::ctx};
     service::verify(&ctx()?, &id).await?;
-    side::remember(Flash::CHECKED);
+    side::remember(crate::domains::flashes::DOMAIN_CHECKED);
     Ok(())
 }
 
@@ -76,12 +73,9 @@ pub async fn change_domain(
 #[server]
 pub async fn remove_domain(id: DomainId, #[server(default)] confirm: String) -> Result<(), Error> {
     use super::server::service;
-    use crate::{
-        kit::{Flash, side},
-        web::ctx::ctx,
-    };
+    use crate::{kit::side, web::ctx::ctx};
     let app = service::remove(&ctx()?, &id, Some(&confirm)).await?;
-    side::remember(Flash::DOMAIN_REMOVED);
+    side::remember(crate::domains::flashes::DOMAIN_REMOVED);
     leptos_axum::redirect(&format!("/applications/{app}/domains"));
     Ok(())
 }
@@ -90,12 +84,9 @@ pub async fn remove_domain(id: DomainId, #[server(default)] confirm: String) -> 
 #[server]
 pub async fn order_certificate(id: DomainId) -> Result<(), Error> {
     use super::{model::ChangeCertificate, server::service};
-    use crate::{
-        kit::{Flash, side},
-        web::ctx::ctx,
-    };
+    use crate::{kit::side, web::ctx::ctx};
     service::certify(&ctx()?, &id, &ChangeCertificate { force_renew: true, ..Default::default() }).await?;
-    side::remember(Flash::ORDERED);
+    side::remember(crate::domains::flashes::CERTIFICATE_ORDERED);
     Ok(())
 }
 

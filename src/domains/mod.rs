@@ -1,5 +1,6 @@
 //! Domains: names of the customers' own that lead to their applications, and the certificates of these names. A name is claimed, proven by
 //! a record in its zone, checked again every day, and served as long as the proof stands.
+pub mod flashes;
 pub mod fns;
 pub mod model;
 pub mod ui;
@@ -17,4 +18,8 @@ pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("domai
         about: "Names of customers, their proof, and their certificates.",
     }])
     .functions(server::functions::FUNCTIONS)
-    .loops(server::task::LOOPS);
+    .loops(server::task::LOOPS)
+    .flashes(flashes::ALL)
+    .events(server::events::ALL)
+    .letters(server::letters::LETTERS)
+    .things(model::THINGS);

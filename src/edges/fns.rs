@@ -90,7 +90,7 @@ pub async fn remove_edge(id: EdgeId, #[server(default)] confirm: String) -> Resu
         web::ctx::ctx,
     };
     service::remove_confirmed(&ctx()?.operator()?, &id, &confirm).await?;
-    remember(Flash::TAKEN_AWAY);
+    remember(Flash::REMOVED);
     leptos_axum::redirect("/admin/edges");
     Ok(())
 }

@@ -18,4 +18,6 @@ pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("edges
         about: "Edges that run elsewhere: the operator’s list of them, and what they call themselves.",
     }])
     .functions(server::functions::FUNCTIONS)
-    .loops(&[server::task::LOOP]);
+    .loops(&[server::task::LOOP])
+    .events(server::events::ALL)
+    .things(model::THINGS);

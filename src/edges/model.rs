@@ -1,11 +1,16 @@
 //! What both sides know of an edge: how it is shown, how it stands, and the bodies that add and rename one.
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, Thing},
     id::EdgeId,
     units::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
+
+/// What an edge is called where there is none.
+pub const EDGE: Thing = Thing::new("EDGE", "edge");
+/// The kinds of things of this feature.
+pub const THINGS: &[Thing] = &[EDGE];
 
 /// Edges that there may be.
 pub const MOST: u64 = 200;

@@ -82,7 +82,7 @@ pub async fn revoke_api_key(id: ApiKeyId) -> Result<(), Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
     service::revoke(&ctx()?, &id).await?;
-    crate::kit::side::remember(crate::kit::Flash::KEY_REVOKED);
+    crate::kit::side::remember(crate::keys::flashes::KEY_REVOKED);
     leptos_axum::redirect("/account/api-keys");
     Ok(())
 }

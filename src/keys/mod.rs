@@ -1,5 +1,6 @@
 //! Keys of the API: what scripts call with. A key belongs to a person in one organization and may do what its scope says of what she may
 //! do there at that moment. Its secret is shown once and stored as a hash; a rotation lets the old one live on for a while.
+pub mod flashes;
 pub mod fns;
 pub mod model;
 pub mod ui;
@@ -16,4 +17,7 @@ pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("keys"
         name: "API keys",
         about: "What scripts call with: scoped, expiring, rotated, revoked.",
     }])
-    .functions(server::functions::FUNCTIONS);
+    .functions(server::functions::FUNCTIONS)
+    .flashes(flashes::ALL)
+    .events(server::events::ALL)
+    .things(model::THINGS);

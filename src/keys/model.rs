@@ -1,12 +1,17 @@
 //! What both sides know of a key: how it is shown, and the bodies that make and change one.
 use crate::{
-    error::{Error, Fields, Result},
+    error::{Error, Fields, Result, Thing},
     id::{ApiKeyId, UserId},
     rights::{Action, Permissions},
     units::Timestamp,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
+
+/// What an API key is called where there is none.
+pub const API_KEY: Thing = Thing::new("API_KEY", "API key");
+/// The kinds of things of this feature.
+pub const THINGS: &[Thing] = &[API_KEY];
 
 /// Keys that one person may have in one organization.
 pub const MOST: u64 = 50;

@@ -1,14 +1,14 @@
 //! The question before something disruptive: a button opens a sheet that says what will happen, and the sheet's own button does it.
 //! The sheet is a popover: it opens, and closes by Escape or a click elsewhere, without a script.
-use super::{Form, Icon, Look, SubmitButton, request::may};
+use super::{Form, FormTarget, Icon, Look, SubmitButton, request::may};
 use crate::rights::Action;
 use leptos::prelude::*;
 
 /// A button that opens a sheet with a question and the form that does it.
 #[component]
 pub fn Ask(
-    /// The server function's name.
-    action: &'static str,
+    /// The server function.
+    to: FormTarget,
     /// The button's words, as in “Restart”; the dots come by themselves.
     #[prop(into)]
     words: String,
@@ -41,7 +41,7 @@ pub fn Ask(
         .into_any();
     }
     let of = hidden.first().map(|(_, value)| value.clone()).unwrap_or_default();
-    let id = format!("{action}-{of}");
+    let id = format!("{}-{of}", to.name());
     let (closes, question, label) = (id.clone(), format!("{words}?"), format!("{words}?"));
     view! {
         <button type="button" class=class popovertarget=id.clone() data-control>{icon.view()} {words} "…"</button>
@@ -49,7 +49,7 @@ pub fn Ask(
             id=id popover="auto" role="dialog" aria-label=label
             class="m-auto w-88 max-w-[calc(100vw-32px)] rounded-card bg-raised p-5 text-left text-text shadow-menu backdrop:bg-[oklch(0_0_0/0.3)]"
         >
-            <Form action=action hidden=hidden class="flex flex-col gap-4">
+            <Form to=to hidden=hidden class="flex flex-col gap-4">
                 <div class="flex flex-col gap-1">
                     <p class="text-lead font-semibold">{question}</p>
                     <p class="font-normal whitespace-normal text-muted">{text}</p>

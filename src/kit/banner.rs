@@ -1,6 +1,6 @@
 //! What stands above every page: that an operator acts in somebody's name, and the operator's notes to users; and the tabs of the
 //! operator's own pages.
-use super::{Form, Icon, Look, Notice, SubmitButton, Tabs, Time, Tone};
+use super::{Form, FrameForms, Icon, Look, Notice, SubmitButton, Tabs, Time, Tone};
 use crate::units::Timestamp;
 use leptos::prelude::*;
 
@@ -51,6 +51,7 @@ pub fn BannerBar() -> impl IntoView {
 
 #[component]
 fn Acting(it: InAnothersName) -> impl IntoView {
+    let forms = use_context::<FrameForms>();
     view! {
         <Notice tone=Tone::Warning icon=Icon::Lock>
             <div class="flex flex-wrap items-center justify-between gap-x-6 gap-y-2">
@@ -58,7 +59,9 @@ fn Acting(it: InAnothersName) -> impl IntoView {
                     <strong>{it.operator}</strong> " acts in the name of " <strong>{it.person}</strong> ": " {it.reason} " (until "
                     <span title=it.until.plain()>{it.until.plain().get(11..16).unwrap_or_default().to_string()} " UTC"</span> ")"
                 </span>
-                <Form action="end_impersonation" class="contents"><SubmitButton look=Look::Plain small=true>"End"</SubmitButton></Form>
+                {forms.map(|forms| view! {
+                    <Form to=forms.end_impersonation class="contents"><SubmitButton look=Look::Plain small=true>"End"</SubmitButton></Form>
+                })}
             </div>
         </Notice>
     }
@@ -66,10 +69,10 @@ fn Acting(it: InAnothersName) -> impl IntoView {
 
 #[component]
 fn NoteBar(note: Note) -> impl IntoView {
-    let away = note.is_dismissable.then(|| {
+    let away = use_context::<FrameForms>().filter(|_| note.is_dismissable).map(|forms| {
         let label = format!("Put away: {}", note.title);
         view! {
-            <Form action="dismiss_announcement" hidden=vec![("id", note.id.clone())] class="contents">
+            <Form to=forms.dismiss_announcement hidden=vec![("id", note.id.clone())] class="contents">
                 <SubmitButton look=Look::Plain small=true label=label>"Got it"</SubmitButton>
             </Form>
         }

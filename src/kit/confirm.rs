@@ -1,7 +1,7 @@
 //! What destroys stands last, in a box of its own, and asks for the name of what it destroys. The page only helps to type it
 //! right; the server compares.
 use super::{
-    Form, Icon, Look, SubmitButton,
+    Form, FormTarget, Icon, Look, SubmitButton,
     form::{Filled, filled},
     request::may,
 };
@@ -22,8 +22,8 @@ pub fn DangerZone(children: Children) -> impl IntoView {
 /// A form that destroys `name`, once it was typed. Sends it as `confirm`.
 #[component]
 pub fn ConfirmByName(
-    /// The server function's name.
-    action: &'static str,
+    /// The server function.
+    to: FormTarget,
     /// What to type.
     #[prop(into)]
     name: String,
@@ -56,7 +56,7 @@ pub fn ConfirmByName(
         .into_any();
     }
     view! {
-        <details class="group" open=super::request::posted(action).is_some()>
+        <details class="group" open=super::request::posted(to).is_some()>
             <summary class="flex flex-col items-start justify-between gap-3 px-5 py-4 sm:flex-row sm:gap-4">
                 <span class="flex flex-col gap-0.5">
                     <span class="font-medium">{title}</span>
@@ -67,7 +67,7 @@ pub fn ConfirmByName(
                 </span>
             </summary>
             <div class="px-5 pb-5">
-                <Form action=action hidden=hidden class="flex max-w-md flex-col gap-3">
+                <Form to=to hidden=hidden class="flex max-w-md flex-col gap-3">
                     {more.run()}
                     <NameAgain name=name/>
                     <div><SubmitButton look=Look::Danger confirmed=true>{button}</SubmitButton></div>

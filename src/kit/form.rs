@@ -3,15 +3,62 @@
 //! fields find what was typed and what is wrong with it there by themselves.
 use super::{Csrf, Posted, request::posted};
 use crate::error::Error;
-use leptos::{context::Provider, prelude::*};
+use leptos::{context::Provider, prelude::*, server_fn::ServerFn};
+
+/// The server function that a form calls. It is named by its type (`ScaleApplication::FORM`), so that a form for a function that does
+/// not exist does not compile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FormTarget {
+    path: &'static str,
+    name: &'static str,
+}
+
+impl FormTarget {
+    const fn of(path: &'static str) -> Self {
+        let mut start = path.len();
+        while start > 0 && path.as_bytes()[start - 1] != b'/' {
+            start -= 1;
+        }
+        FormTarget { path, name: path.split_at(start).1 }
+    }
+
+    /// A target for the gallery's forms: no server function has this name, and whoever posts such a form is told so.
+    pub(super) const fn sample(name: &'static str) -> Self {
+        FormTarget::of(name)
+    }
+
+    /// The function's path, which scripts ask.
+    pub fn path(self) -> &'static str {
+        self.path
+    }
+
+    /// The function's name, as the form says it in `_action`.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// The id of one of the form's fields: unique on the page, and known to whoever links to it.
+    pub fn field_id(self, field: &str) -> String {
+        field_id(self.name, field)
+    }
+}
+
+/// Every server function can be called by a form.
+pub trait FormOf {
+    /// What a [`Form`] that calls this function is given.
+    const FORM: FormTarget;
+}
+
+impl<F: ServerFn> FormOf for F {
+    const FORM: FormTarget = FormTarget::of(F::PATH);
+}
 
 /// Which form a field stands in.
 #[derive(Clone, Copy)]
-pub(super) struct Within(pub &'static str);
+struct Within(FormTarget);
 
-/// The id of a field: unique on the page, and known to whoever links to it.
-pub fn field_id(action: &str, field: &str) -> String {
-    format!("{action}-{field}")
+fn field_id(function: &str, field: &str) -> String {
+    format!("{function}-{field}")
 }
 
 /// What a field finds out about itself.
@@ -28,21 +75,21 @@ pub(super) struct Filled {
 
 /// Looks up one field of the form around it.
 pub(super) fn filled(name: &str, value: String) -> Filled {
-    let action = use_context::<Within>().map_or("form", |within| within.0);
-    let posted = posted(action);
+    let target = use_context::<Within>().map_or(FormTarget::sample("form"), |within| within.0);
+    let posted = posted(target);
     Filled {
-        id: field_id(action, name),
+        id: target.field_id(name),
         value: posted.as_ref().and_then(|p| p.value(name)).map_or(value, str::to_string),
         error: posted.as_ref().and_then(|p| p.error.for_field(name)).map(str::to_string),
         posted,
     }
 }
 
-/// A form that calls the server function `action`.
+/// A form that calls a server function.
 #[component]
 pub fn Form(
-    /// The server function's name, as in `create_application`.
-    action: &'static str,
+    /// The server function, as in `CreateApplication::FORM`.
+    to: FormTarget,
     /// Fields that nobody sees: name and value.
     #[prop(optional)]
     hidden: Vec<(&'static str, String)>,
@@ -55,10 +102,10 @@ pub fn Form(
     view! {
         // The server parses, and says one sentence beside each field; the browser's own bubbles would say it twice and worse.
         <form method="post" novalidate class=class>
-            <input type="hidden" name="_action" value=action/>
+            <input type="hidden" name="_action" value=to.name()/>
             <input type="hidden" name="_csrf" value=csrf/>
             {hidden.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value/> }).collect_view()}
-            <Provider value=Within(action)>{children()}</Provider>
+            <Provider value=Within(to)>{children()}</Provider>
         </form>
     }
 }
@@ -88,4 +135,17 @@ pub fn PostedNotice(
             </div>
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_names_its_function_by_the_last_word_of_the_path() {
+        let target = FormTarget::of("/fn/skypanel/apps/fns/scale_application");
+        assert_eq!(target.name(), "scale_application");
+        assert_eq!(target.field_id("replicas"), "scale_application-replicas");
+        assert_eq!(crate::kit::SetTheme::FORM.name(), "set_theme");
+    }
 }

@@ -60,7 +60,7 @@ pub fn Gallery() -> impl IntoView {
                 <Badge tone=Tone::Bad word="Failed"/> <Badge tone=Tone::Idle word="Stopped"/> <Tag>"current"</Tag> <Tag>"owner"</Tag>
             </div>
             <Card title="Create" text="Where the code comes from.">
-                <Form action="create_application" class="flex max-w-[640px] flex-col gap-5">
+                <Form to=FormTarget::sample("gallery_create") class="flex max-w-[640px] flex-col gap-5">
                     <Choices
                         name="source" label="Source" value="git"
                         options=vec![
@@ -94,9 +94,9 @@ pub fn Gallery() -> impl IntoView {
                 <LinkButton href="#" look=Look::Primary>{Icon::Plus.view()} "New application"</LinkButton>
             </EmptyState>
             <DangerZone>
-                <ConfirmByName action="stop_application" name="shop" title="Stop" text="Its address answers 503 until it is started again." button="Stop"/>
+                <ConfirmByName to=FormTarget::sample("gallery_stop") name="shop" title="Stop" text="Its address answers 503 until it is started again." button="Stop"/>
                 <ConfirmByName
-                    action="delete_application" name="shop" title="Delete this application"
+                    to=FormTarget::sample("gallery_delete") name="shop" title="Delete this application"
                     text="Its containers, releases and variables go. Its usage stays on the bill. This can't be undone." button="Delete application"
                 />
             </DangerZone>

@@ -35,7 +35,7 @@ pub use chart::*;
 pub use confirm::*;
 pub use copy::*;
 pub use field::*;
-pub use form::{Form, PostedNotice, field_id};
+pub use form::{Form, FormOf, FormTarget, PostedNotice};
 pub use icon::*;
 pub use load::*;
 pub use moment::*;

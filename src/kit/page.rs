@@ -66,7 +66,7 @@ pub fn PageTitle(
     #[prop(optional, into)]
     actions: ViewFnOnce,
 ) -> impl IntoView {
-    let notice = use_context::<Flash>().map(|flash| view! { <Notice tone=Tone::Good>{flash.0}</Notice> });
+    let notice = use_context::<Flash>().map(|flash| view! { <Notice tone=Tone::Good>{flash.text()}</Notice> });
     view! {
         <Title text=document.unwrap_or_else(|| title.clone())/>
         <div class="flex flex-col gap-4">

@@ -1,8 +1,20 @@
 //! The frame around the pages: a header with the product, the organization, the places one can go and the account; and a quiet
 //! sheet for those who are not signed in. Menus are `<details>`: they open without a script.
-use super::{Brand, Flash, Form, Icon, Mark, Notice, ThemeSwitch, Tone, Viewer};
+use super::{Brand, Flash, Form, FormTarget, Icon, Mark, Notice, ThemeSwitch, Tone, Viewer};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
+
+/// The forms of the frame that belong to features, which the kit does not know: whoever serves the pages puts them into the context.
+/// Without them (in a test of a component) the frame leaves these forms out.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameForms {
+    pub sign_out: FormTarget,
+    /// Takes `organization`, a value of [`Viewer::others`].
+    pub switch_organization: FormTarget,
+    pub end_impersonation: FormTarget,
+    /// Takes `id`, that of a [`Note`](super::Note).
+    pub dismiss_announcement: FormTarget,
+}
 
 /// A page of somebody who is signed in. `nav` holds name and address of each place.
 #[component]
@@ -75,7 +87,7 @@ pub fn AuthShell(
                     {(!text.is_empty()).then(|| view! { <p class="text-muted">{text}</p> })}
                 </div>
                 <super::PostedNotice brief=true/>
-                {use_context::<Flash>().map(|flash| view! { <Notice tone=Tone::Good>{flash.0}</Notice> })}
+                {use_context::<Flash>().map(|flash| view! { <Notice tone=Tone::Good>{flash.text()}</Notice> })}
                 {children()}
             </main>
             <div class="mt-5 text-center text-muted">{below.run()}</div>
@@ -115,7 +127,9 @@ fn Organizations(viewer: Viewer) -> impl IntoView {
             <div class=format!("{MENU} left-0") data-menu>
                 <p class="px-2.5 pt-1 pb-1.5 text-small text-muted">{switch}</p>
                 <p class=format!("{ITEM} font-medium") aria-current="true"><span class="truncate">{viewer.organization}</span> <span class="ml-auto text-muted">{Icon::Check.view()}</span></p>
-                <Form action="switch_organization" class="flex max-h-64 flex-col overflow-y-auto">{others}</Form>
+                {use_context::<FrameForms>().map(|forms| view! {
+                    <Form to=forms.switch_organization class="flex max-h-64 flex-col overflow-y-auto">{others}</Form>
+                })}
                 <hr class="-mx-1.5 my-1.5 border-line"/>
                 <a href="/organizations" class=ITEM data-control>"All organizations"</a>
                 <a href="/organizations/new" class=ITEM data-control>"New organization"</a>
@@ -142,9 +156,11 @@ fn Account(viewer: Viewer) -> impl IntoView {
                 <hr class="-mx-1.5 my-1.5 border-line"/>
                 <a href="/account/api-keys" class=ITEM data-control><span class="text-muted">{Icon::Lock.view()}</span> "API keys"</a>
                 <a href="/api/docs" class=ITEM rel="external" data-control><span class="text-muted">{Icon::External.view()}</span> "API reference"</a>
-                <Form action="sign_out" class="flex flex-col">
-                    <button class=ITEM data-control><span class="text-muted">{Icon::SignOut.view()}</span> "Sign out"</button>
-                </Form>
+                {use_context::<FrameForms>().map(|forms| view! {
+                    <Form to=forms.sign_out class="flex flex-col">
+                        <button class=ITEM data-control><span class="text-muted">{Icon::SignOut.view()}</span> "Sign out"</button>
+                    </Form>
+                })}
             </div>
         </details>
     }

@@ -1,6 +1,6 @@
 //! Light, dark, or the system's: chosen by a form, remembered in a cookie, set on `<html>` by the server. No script has a say, so
 //! no page flashes in the wrong colours.
-use super::{Form, Icon, Theme};
+use super::{Form, FormOf, Icon, Theme};
 use crate::error::Result;
 use leptos::prelude::*;
 
@@ -31,7 +31,7 @@ pub fn ThemeSwitch() -> impl IntoView {
         }
     };
     view! {
-        <Form action="set_theme" class="flex gap-1 rounded-control bg-sunken p-1">
+        <Form to=SetTheme::FORM class="flex gap-1 rounded-control bg-sunken p-1">
             {choice(Theme::System, "As the system", Icon::Monitor)} {choice(Theme::Light, "Light", Icon::Sun)}
             {choice(Theme::Dark, "Dark", Icon::Moon)}
         </Form>

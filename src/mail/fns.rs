@@ -2,7 +2,7 @@
 use crate::{
     error::Error,
     id::MailId,
-    mail::model::{MailOverview, MessageDetail, Messages, Suppressions, TemplatePreview},
+    mail::model::{MailKind, MailOverview, MessageDetail, Messages, Suppressions, TemplatePreview},
 };
 use leptos::prelude::*;
 
@@ -12,6 +12,14 @@ pub async fn read_mail_overview() -> Result<MailOverview, Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
     service::overview(&ctx()?.operator()?).await
+}
+
+/// The kinds of messages that there are.
+#[server]
+pub async fn read_mail_kinds() -> Result<Vec<MailKind>, Error> {
+    use super::server::service;
+    use crate::web::ctx::ctx;
+    Ok(service::kinds(&ctx()?.operator()?))
 }
 
 /// A page of messages.
@@ -42,12 +50,9 @@ pub async fn read_mail(id: MailId) -> Result<MessageDetail, Error> {
 #[server]
 pub async fn retry_mail(id: MailId) -> Result<(), Error> {
     use super::server::service;
-    use crate::{
-        kit::{Flash, side},
-        web::ctx::ctx,
-    };
+    use crate::{kit::side, web::ctx::ctx};
     service::retry(&ctx()?.operator()?, &id).await?;
-    side::remember(Flash::MAIL_RETRIED);
+    side::remember(crate::mail::flashes::RETRIED);
     Ok(())
 }
 
@@ -55,12 +60,9 @@ pub async fn retry_mail(id: MailId) -> Result<(), Error> {
 #[server]
 pub async fn cancel_mail(id: MailId) -> Result<(), Error> {
     use super::server::service;
-    use crate::{
-        kit::{Flash, side},
-        web::ctx::ctx,
-    };
+    use crate::{kit::side, web::ctx::ctx};
     service::cancel(&ctx()?.operator()?, &id).await?;
-    side::remember(Flash::MAIL_ENDED);
+    side::remember(crate::mail::flashes::ENDED);
     Ok(())
 }
 
@@ -90,12 +92,9 @@ pub async fn suppress_address(address: String) -> Result<(), Error> {
 #[server]
 pub async fn lift_suppression(address: String) -> Result<(), Error> {
     use super::server::service;
-    use crate::{
-        kit::{Flash, side},
-        web::ctx::ctx,
-    };
+    use crate::{kit::side, web::ctx::ctx};
     service::lift(&ctx()?.operator()?, &address).await?;
-    side::remember(Flash::SUPPRESSION_LIFTED);
+    side::remember(crate::mail::flashes::SUPPRESSION_LIFTED);
     Ok(())
 }
 
@@ -111,12 +110,9 @@ pub async fn read_mail_template(kind: String) -> Result<TemplatePreview, Error> 
 #[server]
 pub async fn send_test_mail(template: String) -> Result<(), Error> {
     use super::server::service;
-    use crate::{
-        kit::{Flash, side},
-        web::ctx::ctx,
-    };
+    use crate::{kit::side, web::ctx::ctx};
     let made = service::send_test(&ctx()?.operator()?, &template).await?;
-    side::remember(Flash::TEST_MAIL);
+    side::remember(crate::mail::flashes::TEST_QUEUED);
     leptos_axum::redirect(&format!("/admin/mail/messages/{}", made.message.id));
     Ok(())
 }

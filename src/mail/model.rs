@@ -1,11 +1,16 @@
 //! What the operator sees of mail: messages and what became of them, figures, addresses that get none, and how templates look.
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, Thing},
     id::{MailId, OrgId},
     units::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
+
+/// What a mail is called where there is none.
+pub const MESSAGE: Thing = Thing::new("MESSAGE", "message");
+/// The kinds of things of this feature.
+pub const THINGS: &[Thing] = &[MESSAGE];
 
 /// How a message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -105,22 +110,17 @@ impl fmt::Display for MailStatus {
     }
 }
 
-/// Every kind of message, with its name for people.
-pub const KINDS: [(&str, &str); 9] = [
-    ("invitation", "Invitation"),
-    ("verify_email", "Confirm address"),
-    ("change_email", "Confirm new address"),
-    ("email_changed", "Address changed"),
-    ("reset_password", "Reset password"),
-    ("password_changed", "Password changed"),
-    ("second_factor_changed", "Second factor changed"),
-    ("domain_trouble", "Domain needs a look"),
-    ("test", "Test"),
-];
+/// A kind of message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailKind {
+    pub name: String,
+    /// Its name for people.
+    pub word: String,
+}
 
-/// A kind's name for people.
-pub fn kind_word(kind: &str) -> String {
-    KINDS.iter().find(|(name, _)| *name == kind).map_or(kind, |(_, word)| word).to_string()
+/// A kind's name for people, among those that there are.
+pub fn kind_word(kinds: &[MailKind], name: &str) -> String {
+    kinds.iter().find(|kind| kind.name == name).map_or(name, |kind| &kind.word).to_string()
 }
 
 /// A message as the operator sees it: never what it says, which may hold links that sign somebody in.

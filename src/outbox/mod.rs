@@ -1,6 +1,6 @@
 //! Mail to people. A request writes the message into the outbox in its own transaction and never waits for a mail server; a loop sends it
 //! later, once. What a message holds (links with tokens) is sealed in its row.
-pub mod template;
+pub mod letter;
 
 use crate::{
     error::Result,
@@ -16,35 +16,39 @@ use crate::{
     },
     units::Timestamp,
 };
+pub use letter::{Draft, Letter, LetterKind, LetterKinds, LetterText, Sample};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, sea_query::OnConflict};
-pub use template::Template;
 
 /// There may be mail to send.
 pub const MAIL: Wake = Wake::new("mail");
 
 /// A message to one person.
 #[derive(Debug, Clone)]
-pub struct Mail {
+pub struct Mail<L> {
     /// The address, checked before.
     pub to: String,
     /// The organization that it is sent for, whose members may see what became of it.
     pub org: Option<OrgId>,
-    pub template: Template,
+    pub letter: L,
 }
 
 /// Puts a message into the outbox. One to an address that gets no mail any more is kept there and never sent.
-pub async fn queue(tx: &Tx, panel: &Panel, mail: Mail) -> Result<MailId> {
+pub async fn queue<L: Letter>(tx: &Tx, panel: &Panel, mail: Mail<L>) -> Result<MailId> {
+    put(tx, panel, Mail { to: mail.to, org: mail.org, letter: Draft::of(&mail.letter)? }).await
+}
+
+/// Puts a message into the outbox whose letter was put into words already.
+pub async fn put(tx: &Tx, panel: &Panel, mail: Mail<Draft>) -> Result<MailId> {
     let (id, now): (MailId, _) = (random::id(), panel.now());
-    let content = serde_json::to_string(&mail.template).because("writing a message")?;
     let latest = now + panel.config.mail.most();
-    let expires_at = mail.template.expires_at().map_or(latest, |at| at.min(latest));
+    let expires_at = mail.letter.expires_at.map_or(latest, |at| at.min(latest));
     let status = if suppressed(tx, &mail.to).await? { MailStatus::Suppressed } else { MailStatus::Queued };
     let row = mail::ActiveModel {
         id: Set(id.clone()),
         organization_id: Set(mail.org),
         recipient: Set(mail.to.to_lowercase()),
-        template: Set(mail.template.name().into()),
-        content: Set(panel.secrets.seal(id.as_str(), &content)?),
+        template: Set(mail.letter.kind),
+        content: Set(panel.secrets.seal(id.as_str(), &mail.letter.content)?),
         status: Set(status),
         attempts: Set(0),
         next_try_at: Set(now),
@@ -58,9 +62,9 @@ pub async fn queue(tx: &Tx, panel: &Panel, mail: Mail) -> Result<MailId> {
     Ok(id)
 }
 
-/// What a message says.
-pub fn content(panel: &Panel, row: &mail::Model) -> Result<Template> {
-    serde_json::from_str(&panel.secrets.unseal(row.id.as_str(), &row.content)?).because("reading a message")
+/// The letter of a message.
+pub fn content(panel: &Panel, row: &mail::Model) -> Result<Draft> {
+    Draft::kept(panel.secrets.unseal(row.id.as_str(), &row.content)?)
 }
 
 /// Whether an address gets no mail any more, because mail to it came back or its owner complained.

@@ -1,9 +1,14 @@
 //! The limits of a plan, as pure rules.
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, Thing},
     units::{Bytes, MilliCpu},
 };
 use serde::{Deserialize, Serialize};
+
+/// What a plan is called where there is none.
+pub const PLAN: Thing = Thing::new("PLAN", "plan");
+/// The kinds of things of this feature.
+pub const THINGS: &[Thing] = &[PLAN];
 
 /// What a plan allows a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,4 +16,5 @@ pub const FEATURE: crate::feature::Feature = crate::feature::Feature::new("repor
         name: "Error reports",
         about: "Faults by their reference, for the operators of the platform.",
     }])
-    .loops(&[server::task::LOOP]);
+    .loops(&[server::task::LOOP])
+    .things(model::THINGS);

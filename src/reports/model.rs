@@ -1,6 +1,11 @@
 //! What both sides know of error reports.
-use crate::units::Timestamp;
+use crate::{error::Thing, units::Timestamp};
 use serde::{Deserialize, Serialize};
+
+/// What an error report is called where there is none.
+pub const REPORT: Thing = Thing::new("REPORT", "error report");
+/// The kinds of things of this feature.
+pub const THINGS: &[Thing] = &[REPORT];
 
 /// Faults of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

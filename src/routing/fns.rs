@@ -2,53 +2,9 @@
 use crate::{
     error::Error,
     id::{AppId, PathId},
-    routing::model::{PathsPage, Routing},
+    routing::model::{BalancingForm, HttpsForm, LimitsForm, MaintenanceForm, PathsPage, Routing},
 };
 use leptos::prelude::*;
-use serde::{Deserialize, Serialize};
-
-/// The fields of the maintenance page's form, as they are typed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct MaintenanceForm {
-    pub page: String,
-    pub retry_after_minutes: String,
-    pub bypass: String,
-}
-
-/// The fields of HTTPS and HSTS.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct HttpsForm {
-    pub https: String,
-    pub hsts: Option<String>,
-    pub hsts_days: String,
-    pub include_subdomains: Option<String>,
-    pub preload: Option<String>,
-}
-
-/// The fields of limits.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LimitsForm {
-    pub body_mib: String,
-    pub rate_per_second: String,
-    pub rate_burst: String,
-    pub body_timeout_seconds: String,
-    pub response_timeout_seconds: String,
-}
-
-/// The fields of balancing.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct BalancingForm {
-    pub sticky: String,
-    pub slow_start_seconds: String,
-    pub protocol: String,
-    pub probe: String,
-    pub probe_path: String,
-    pub probe_interval_seconds: String,
-}
 
 /// What an application asks of the edge.
 #[server]
@@ -80,7 +36,7 @@ pub async fn begin_maintenance(id: AppId) -> Result<(), Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
     service::maintain(&ctx()?, &id, true).await?;
-    crate::kit::side::remember(crate::kit::Flash::MAINTENANCE);
+    crate::kit::side::remember(crate::routing::flashes::MAINTENANCE_BEGUN);
     Ok(())
 }
 
@@ -90,7 +46,7 @@ pub async fn end_maintenance(id: AppId) -> Result<(), Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
     service::maintain(&ctx()?, &id, false).await?;
-    crate::kit::side::remember(crate::kit::Flash::NO_MAINTENANCE);
+    crate::kit::side::remember(crate::routing::flashes::MAINTENANCE_ENDED);
     Ok(())
 }
 

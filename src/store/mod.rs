@@ -2,6 +2,7 @@
 //! IMMEDIATE, so that two of them queue up instead of failing at their end.
 pub mod backoff;
 pub mod columns;
+mod event_kind;
 pub mod json;
 pub mod lease;
 pub mod random;
@@ -24,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+pub use event_kind::EventKind;
 pub use tx::{AuditChain, Tx};
 
 /// The number of PostgreSQL's advisory lock that is held while the schema changes.

@@ -22,6 +22,13 @@ pub struct Origin {
     pub request_id: String,
 }
 
+impl Origin {
+    /// Of what the panel does by itself.
+    pub fn system() -> Self {
+        Origin { address: String::new(), agent: String::new(), request_id: String::new() }
+    }
+}
+
 /// A request of somebody who is signed in.
 #[derive(Clone)]
 pub struct Ctx {
@@ -66,11 +73,12 @@ impl<E: EntityTrait> Lookup<'_, E> {
     /// Finds the row and the right to do `action` with it.
     pub async fn to(self, action: Action) -> Result<Granted<E::Model>> {
         let row = self.select.one(self.ctx.panel.db.read()).await.because("looking up a row")?;
-        let thing = row.ok_or(Error::NotFound(self.thing))?;
+        let not_there = Error::NotFound(self.thing);
+        let Some(thing) = row else { return Err(not_there) };
         let who = &self.ctx.who;
         let permissions = (self.app)(&thing).map_or(who.permissions, |app| who.permissions_on(app));
         if permissions.is_empty() {
-            return Err(Error::NotFound(self.thing));
+            return Err(not_there);
         }
         self.ctx.allow(permissions, action)?;
         Ok(Granted(thing))
@@ -134,7 +142,7 @@ impl Ctx {
         if self.who.org == *id {
             return Ok(self.clone());
         }
-        let who = session::elsewhere(&self.panel, &self.who.credential, id).await?.ok_or(Error::NotFound(Thing::Organization))?;
+        let who = session::elsewhere(&self.panel, &self.who.credential, id).await?.ok_or(Error::NotFound(Thing::ORGANIZATION))?;
         Ok(Ctx { panel: self.panel.clone(), who, origin: self.origin.clone() })
     }
 
@@ -177,7 +185,7 @@ impl Ctx {
     /// One application.
     pub fn app(&self, id: &AppId) -> Lookup<'_, application::Entity> {
         let select = self.apps().filter(application::Column::Id.eq(id.clone()));
-        Lookup { ctx: self, thing: Thing::Application, select, app: |row| Some(&row.id) }
+        Lookup { ctx: self, thing: Thing::APPLICATION, select, app: |row| Some(&row.id) }
     }
 
     /// The organization's deployments, those of deleted applications too.
@@ -188,7 +196,7 @@ impl Ctx {
     /// One deployment.
     pub fn deployment(&self, id: &DeploymentId) -> Lookup<'_, deployment::Entity> {
         let select = self.deployments().filter(deployment::Column::Id.eq(id.clone()));
-        Lookup { ctx: self, thing: Thing::Deployment, select, app: |row| Some(&row.application_id) }
+        Lookup { ctx: self, thing: Thing::DEPLOYMENT, select, app: |row| Some(&row.application_id) }
     }
 
     /// The organization's domains, whether or not the caller may see each.
@@ -210,7 +218,7 @@ impl Ctx {
     /// One domain.
     pub fn domain(&self, id: &DomainId) -> Lookup<'_, domain::Entity> {
         let select = self.domains().filter(domain::Column::Id.eq(id.clone()));
-        Lookup { ctx: self, thing: Thing::Domain, select, app: |row| Some(&row.application_id) }
+        Lookup { ctx: self, thing: Thing::DOMAIN, select, app: |row| Some(&row.application_id) }
     }
 
     /// The organization's paths under hosts.
@@ -222,7 +230,7 @@ impl Ctx {
     pub fn path(&self, app: &AppId, id: &PathId) -> Lookup<'_, path_route::Entity> {
         let of_app = self.paths().filter(path_route::Column::ApplicationId.eq(app.clone()));
         let select = of_app.filter(path_route::Column::Id.eq(id.clone()));
-        Lookup { ctx: self, thing: Thing::Path, select, app: |row| Some(&row.application_id) }
+        Lookup { ctx: self, thing: Thing::PATH, select, app: |row| Some(&row.application_id) }
     }
 
     /// The organization's clusters.
@@ -233,7 +241,7 @@ impl Ctx {
     /// One cluster.
     pub fn cluster(&self, id: &ClusterId) -> Lookup<'_, cluster::Entity> {
         let select = self.clusters().filter(cluster::Column::Id.eq(id.clone()));
-        Lookup { ctx: self, thing: Thing::Cluster, select, app: |_| None }
+        Lookup { ctx: self, thing: Thing::CLUSTER, select, app: |_| None }
     }
 }
 

@@ -154,7 +154,7 @@ async fn again(pages: &Pages, parts: &Parts, visitor: Visitor, posted: Posted) -
 pub fn see_other(place: &str) -> Response {
     match HeaderValue::from_str(place) {
         Ok(value) => (StatusCode::SEE_OTHER, [(header::LOCATION, value)]).into_response(),
-        Err(_) => Refusal(Error::NotFound(crate::error::Thing::Page)).into_response(),
+        Err(_) => Refusal(Error::NotFound(crate::error::Thing::PAGE)).into_response(),
     }
 }
 

@@ -238,7 +238,7 @@ async fn caller(panel: &Arc<Panel>, headers: &HeaderMap, address: &str) -> Resul
             (found, elsewhere)
         }
     };
-    if is_elsewhere { Err(Error::NotFound(crate::error::Thing::Organization)) } else { Ok(found) }
+    if is_elsewhere { Err(Error::NotFound(crate::error::Thing::ORGANIZATION)) } else { Ok(found) }
 }
 
 /// A credential in a header.
@@ -264,7 +264,7 @@ fn presented(headers: &HeaderMap) -> Result<Option<Presented<'_>>> {
 fn organization(headers: &HeaderMap) -> Result<Option<OrgId>> {
     let Some(value) = headers.get("x-organization-id") else { return Ok(None) };
     let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
-    parsed.map(Some).ok_or(Error::NotFound(crate::error::Thing::Organization))
+    parsed.map(Some).ok_or(Error::NotFound(crate::error::Thing::ORGANIZATION))
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {

@@ -12,9 +12,14 @@ use skypanel::{
     error::Error,
     id::OrgId,
     rights::Role,
-    store::tables::audit_event::{self, Column},
+    store::{
+        EventKind,
+        tables::audit_event::{self, Column},
+    },
     web::ctx::Origin,
 };
+
+const DONE: EventKind = EventKind::new("thing.done", "A thing was done");
 
 /// What verifying says: everything that is broken, and how the chains end.
 async fn read(t: &TestPanel, anchors: &[Anchor]) -> (Vec<Broken>, Vec<Anchor>, Count) {
@@ -42,7 +47,7 @@ async fn deeds(t: &TestPanel, org: &OrgId, count: usize) {
         .db
         .tx(async |tx| {
             for number in 0..count {
-                let event = Event { name: "thing.done", target: format!("thing {number}"), detail: json!({ "number": number }) };
+                let event = Event { kind: DONE, target: format!("thing {number}"), detail: json!({ "number": number }) };
                 record_for(tx, org, "", &origin(), t.panel.now(), event).await?;
             }
             Ok(())
@@ -235,7 +240,7 @@ async fn concurrent_writers_keep_one_chain_and_never_wait_in_a_circle() {
         // Half of them name the organizations the other way round, and each changes a row that the others change, too.
         let (first, second) = if number % 4 < 2 { (&one, &other) } else { (&other, &one) };
         let done = panel.db.tx(async |tx| {
-            let event = |org: &OrgId| Event { name: "thing.done", target: org.to_string(), detail: json!({ "number": number }) };
+            let event = |org: &OrgId| Event { kind: DONE, target: org.to_string(), detail: json!({ "number": number }) };
             record_for(tx, first, "", &origin(), panel.now(), event(first)).await?;
             let sql = format!(
                 "UPDATE organizations SET tax_id = '{number}' WHERE id = '{}'",
@@ -261,7 +266,7 @@ async fn a_deed_that_fails_leaves_no_line_and_no_gap() {
         .panel
         .db
         .tx(async |tx| {
-            let event = Event { name: "thing.done", target: String::new(), detail: json!({}) };
+            let event = Event { kind: DONE, target: String::new(), detail: json!({}) };
             record_for(tx, &org, "", &origin(), t.panel.now(), event).await?;
             Err(Error::Conflict("It did not work out.".into()))
         })
@@ -278,7 +283,7 @@ async fn a_detail_that_is_too_long_is_cut_and_says_so() {
     t.panel
         .db
         .tx(async |tx| {
-            let event = Event { name: "thing.done", target: "x\n\u{0}".repeat(500), detail: json!({ "long": "é\u{0}".repeat(20_000) }) };
+            let event = Event { kind: DONE, target: "x\n\u{0}".repeat(500), detail: json!({ "long": "é\u{0}".repeat(20_000) }) };
             record_for(tx, &org, "", &origin(), t.panel.now(), event).await
         })
         .await

@@ -9,6 +9,7 @@ use skypanel::{
     },
     id::OrgId,
     rights::Role,
+    store::EventKind,
     web::ctx::Origin,
 };
 use std::{
@@ -17,14 +18,15 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
+const DONE: EventKind = EventKind::new("thing.done", "A thing was done");
+
 async fn deeds(t: &TestPanel, org: &OrgId, from: usize, count: usize) {
     let origin = Origin { address: "203.0.113.9".into(), agent: "=cmd|' /C calc'!A0".into(), request_id: "req_1".into() };
     t.panel
         .db
         .tx(async |tx| {
             for number in from..from + count {
-                let event =
-                    Event { name: "thing.done", target: format!("=1+{number}"), detail: json!({ "number": number, "text": "a \"b\", c" }) };
+                let event = Event { kind: DONE, target: format!("=1+{number}"), detail: json!({ "number": number, "text": "a \"b\", c" }) };
                 record_for(tx, org, "", &origin, t.panel.now(), event).await?;
             }
             Ok(())

@@ -6,16 +6,15 @@ use crate::support::{
 };
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
-use skypanel::edges::server::material::EdgeMaterial;
 use skypanel::{
     deployments::server::task::routes,
     domains::server::task,
     edge::Target,
     id::Id,
-    outbox::Template,
     rights::Role,
     runtime::config::{AcmeDnsConfig, Config},
 };
+use skypanel::{domains::server::letters::DomainTroubleLetter, edges::server::material::EdgeMaterial};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -267,11 +266,8 @@ async fn a_proof_that_is_gone_is_warned_of_and_lapses_after_several_looks() {
     let seen = place.read(&app, &domain).await;
     assert_eq!(seen["claim"], "failing");
     let told = async |t: &TestPanel| -> Vec<(String, String)> {
-        let of = |(to, template): (String, Template)| match template {
-            Template::DomainTrouble { domain, words, .. } if domain == "shop.example" => Some((to, words)),
-            _ => None,
-        };
-        t.mails().await.into_iter().filter_map(of).collect()
+        let mails = t.mails().await.into_iter().filter_map(|(to, letter)| Some((to, letter.read::<DomainTroubleLetter>()?)));
+        mails.filter(|(_, letter)| letter.domain == "shop.example").map(|(to, letter)| (to, letter.words)).collect()
     };
     let mails = told(&place.t).await;
     let email = format!("{}@example.com", app.owner.user.suffix());

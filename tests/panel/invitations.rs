@@ -5,12 +5,11 @@ use crate::support::{
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde_json::json;
-use skypanel::auth::session::SessionCache;
+use skypanel::{auth::session::SessionCache, orgs::server::letters::InvitationLetter};
 use skypanel::{
     auth::session::{COOKIE, VISIT},
     fault::Because,
     id::OrgId,
-    outbox::Template,
     rights::Role,
     store::tables::{mail_suppression, organization, user},
 };
@@ -31,10 +30,9 @@ async fn invite(by: &Person, email: &str, role: &str) -> String {
 
 /// The token in the newest mail.
 async fn token(t: &TestPanel) -> String {
-    match t.mails().await.pop() {
-        Some((_, Template::Invitation { link, .. })) => link.rsplit('/').next().unwrap().to_string(),
-        other => panic!("the newest mail is {other:?}"),
-    }
+    let (_, newest) = t.mails().await.pop().unwrap();
+    let letter: InvitationLetter = newest.read().unwrap_or_else(|| panic!("the newest mail is {newest:?}"));
+    letter.link.rsplit('/').next().unwrap().to_string()
 }
 
 async fn email(t: &TestPanel, person: &Person) -> String {
@@ -72,7 +70,7 @@ async fn somebody_without_an_account_joins_by_the_link() {
     let ada = t.member("acme", Role::Owner).await;
     let id = invite(&ada, "Grace@Example.com", "developer").await;
     let (to, mail) = t.mails().await.pop().unwrap();
-    let Template::Invitation { organization, inviter, role, message, link, expires_at } = mail else { panic!("{mail:?}") };
+    let InvitationLetter { organization, inviter, role, message, link, expires_at } = mail.read().unwrap();
     assert_eq!(
         (to.as_str(), organization.as_str(), inviter.as_str(), role.as_str()),
         ("grace@example.com", "acme", "Ada Lovelace", "Developer")

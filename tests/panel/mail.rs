@@ -7,10 +7,12 @@ use crate::support::{
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QueryOrder};
 use serde_json::{Value, json};
 use skypanel::{
+    accounts::server::letters::PasswordChangedLetter,
     fault::Because,
     id::{Id, MailId},
     mail::{model::MailStatus, server::task},
-    outbox::{Mail, Template, is_suppressed, queue},
+    orgs::server::letters::InvitationLetter,
+    outbox::{Letter, Mail, is_suppressed, queue},
     rights::Role,
     runtime::config::{BounceConfig, Config, Security, SmtpConfig},
     store::tables::mail,
@@ -34,17 +36,17 @@ async fn with_post() -> (TestPanel, Post) {
     (TestPanel::with(sends_to(post.port)).await, post)
 }
 
-async fn write(t: &TestPanel, to: &str, template: Template) -> MailId {
-    let mail = Mail { to: to.into(), org: None, template };
+async fn write(t: &TestPanel, to: &str, letter: impl Letter) -> MailId {
+    let mail = Mail { to: to.into(), org: None, letter };
     t.panel.db.tx(async |tx| queue(tx, &t.panel, mail).await).await.unwrap()
 }
 
 async fn hello(t: &TestPanel, to: &str) -> MailId {
-    write(t, to, Template::PasswordChanged { name: "Ada".into() }).await
+    write(t, to, PasswordChangedLetter { name: "Ada".into() }).await
 }
 
-fn invitation(t: &TestPanel, organization: &str, good_for: Duration) -> Template {
-    Template::Invitation {
+fn invitation(t: &TestPanel, organization: &str, good_for: Duration) -> InvitationLetter {
+    InvitationLetter {
         organization: organization.into(),
         inviter: "Grace".into(),
         role: "Developer".into(),

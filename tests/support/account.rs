@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use skypanel::{
     accounts::server::service as accounts,
     auth::session::{COOKIE, DEVICE, VISIT},
-    outbox::Template,
+    outbox::LetterKinds,
 };
 use std::time::Duration;
 
@@ -43,12 +43,9 @@ impl TestPanel {
 
     /// The links of the mails of one kind to an address, as the paths that they lead to.
     pub async fn links(&self, to: &str, kind: &str) -> Vec<String> {
-        let of = |template: Template| match template {
-            Template::VerifyEmail { link, .. } | Template::ChangeEmail { link, .. } | Template::ResetPassword { link, .. } => link,
-            _ => String::new(),
-        };
-        let all = self.mails().await.into_iter().filter(|(recipient, template)| recipient == to && template.name() == kind);
-        all.map(|(_, template)| of(template).strip_prefix(&self.panel.config.public_url()).unwrap_or_default().to_string()).collect()
+        let all = self.mails().await.into_iter().filter(|(recipient, letter)| recipient == to && letter.kind == kind);
+        let link = |letter| self.panel.of::<LetterKinds>().write(&letter, "").unwrap().link.unwrap_or_default();
+        all.map(|(_, letter)| link(letter).strip_prefix(&self.panel.config.public_url()).unwrap_or_default().to_string()).collect()
     }
 
     /// Waits until so many mails of one kind to an address are in the outbox, and answers with their links.

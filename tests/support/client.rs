@@ -159,6 +159,10 @@ impl Reply {
         // A stream is read by `events`; here it would never end.
         let streams = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
         let body = if streams { Vec::new() } else { to_bytes(body, usize::MAX).await.unwrap().to_vec() };
+        if parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+            let unknown = super::forms::unknown(&String::from_utf8_lossy(&body));
+            assert!(unknown.is_empty(), "forms that their functions do not understand: {unknown:?}");
+        }
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
         Reply { status: parts.status.as_u16(), headers: parts.headers, body, json }
     }

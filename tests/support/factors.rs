@@ -5,13 +5,12 @@ use super::{
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QueryOrder};
 use serde_json::{Value, json};
-use skypanel::auth::session::SessionCache;
+use skypanel::{accounts::server::letters::SecondFactorLetter, auth::session::SessionCache};
 use skypanel::{
     accounts::server::{codes, passwords},
     auth::session::{COOKIE, PENDING, VISIT},
     fault::Because,
     id::OrgId,
-    outbox::Template,
     rights::Role,
     store::tables::{audit_event, organization, user},
 };
@@ -93,11 +92,8 @@ pub async fn done(t: &TestPanel, event: &str) -> usize {
 
 /// What people were told of changes to their ways in, the oldest first.
 pub async fn told(t: &TestPanel) -> Vec<String> {
-    let change = |(_, template)| match template {
-        Template::SecondFactorChanged { change, .. } => Some(change),
-        _ => None,
-    };
-    t.mails().await.into_iter().filter_map(change).collect()
+    let letters = t.mails().await.into_iter().filter_map(|(_, letter)| letter.read::<SecondFactorLetter>());
+    letters.map(|letter| letter.change).collect()
 }
 
 /// A browser that looks at the sign-in page: its cookies grow as a browser's do.

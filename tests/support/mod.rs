@@ -7,6 +7,7 @@ pub mod between;
 pub mod canary;
 pub mod client;
 pub mod factors;
+pub mod forms;
 pub mod git_server;
 pub mod names;
 pub mod oidc_provider;

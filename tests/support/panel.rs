@@ -23,7 +23,7 @@ use skypanel::{
     fault::Because,
     features,
     id::{AppId, DeploymentId, Id, OrgId, ProviderId, UserId},
-    outbox::{self, Template},
+    outbox::{self, Draft},
     rights::Role,
     router,
     runtime::{
@@ -181,6 +181,7 @@ impl TestPanel {
         let edge = Edge::start(edge).unwrap();
         skypanel::audit::server::chain::attach(&db, &secrets);
         let panel = Panel::new(config, db, clock.clone(), secrets, Swarms::default(), Some(edge));
+        features::introduce(&panel);
         clusters::found(&panel).await.unwrap();
         let router = router::router(panel.clone(), router::test_options());
         let t = TestPanel { heard, panel, clock, fake, router, database };
@@ -243,8 +244,8 @@ impl TestPanel {
         self.sign_in(&id, &org).await
     }
 
-    /// What was put into the outbox: recipients and contents, the oldest first.
-    pub async fn mails(&self) -> Vec<(String, Template)> {
+    /// What was put into the outbox: recipients and letters, the oldest first.
+    pub async fn mails(&self) -> Vec<(String, Draft)> {
         let rows = tables::mail::Entity::find().order_by_asc(tables::mail::Column::Id).all(self.panel.db.read()).await.unwrap();
         rows.into_iter().map(|row| (row.recipient.clone(), outbox::content(&self.panel, &row).unwrap())).collect()
     }

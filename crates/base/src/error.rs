@@ -2,6 +2,7 @@
 //! reads its code. Causes stay out of it: they are logged once, where a fault becomes [`Error::Internal`], under the reference
 //! that the customer is shown.
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// The result of everything that can be refused.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -15,98 +16,41 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// A kind of thing that can be asked for and not be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Thing {
-    Application,
-    Deployment,
-    Release,
-    Cluster,
-    Organization,
-    Plan,
-    Page,
-    Link,
-    Role,
-    Member,
-    Invitation,
-    User,
-    Session,
-    ApiKey,
-    Passkey,
-    Provider,
-    Message,
-    Stream,
-    Announcement,
-    Flag,
-    Report,
-    Domain,
-    Certificate,
-    Edge,
-    Path,
+/// A kind of thing that can be asked for and not be there. A feature declares its own in its model; those that the grounds look up for
+/// every feature are constants here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thing {
+    code: Cow<'static, str>,
+    word: Cow<'static, str>,
 }
 
 impl Thing {
+    pub const PAGE: Thing = Thing::new("PAGE", "page");
+    pub const LINK: Thing = Thing::new("LINK", "link");
+    pub const ORGANIZATION: Thing = Thing::new("ORGANIZATION", "organization");
+    pub const APPLICATION: Thing = Thing::new("APPLICATION", "application");
+    pub const DEPLOYMENT: Thing = Thing::new("DEPLOYMENT", "deployment");
+    pub const DOMAIN: Thing = Thing::new("DOMAIN", "domain");
+    pub const PATH: Thing = Thing::new("PATH", "path");
+    pub const CLUSTER: Thing = Thing::new("CLUSTER", "cluster");
+
+    /// All of the above.
+    pub const COMMON: &[Thing] =
+        &[Thing::PAGE, Thing::LINK, Thing::ORGANIZATION, Thing::APPLICATION, Thing::DEPLOYMENT, Thing::DOMAIN, Thing::PATH, Thing::CLUSTER];
+
+    /// A kind of thing: the upper snake case word of its error code (`API_KEY`), and the word as a person says it (`API key`).
+    pub const fn new(code: &'static str, word: &'static str) -> Self {
+        Thing { code: Cow::Borrowed(code), word: Cow::Borrowed(word) }
+    }
+
     /// The word in upper snake case, as it stands in the error code.
-    pub fn code(self) -> &'static str {
-        match self {
-            Thing::Application => "APPLICATION",
-            Thing::Deployment => "DEPLOYMENT",
-            Thing::Release => "RELEASE",
-            Thing::Cluster => "CLUSTER",
-            Thing::Organization => "ORGANIZATION",
-            Thing::Plan => "PLAN",
-            Thing::Page => "PAGE",
-            Thing::Link => "LINK",
-            Thing::Role => "ROLE",
-            Thing::Member => "MEMBER",
-            Thing::Invitation => "INVITATION",
-            Thing::User => "USER",
-            Thing::Session => "SESSION",
-            Thing::ApiKey => "API_KEY",
-            Thing::Passkey => "PASSKEY",
-            Thing::Provider => "PROVIDER",
-            Thing::Message => "MESSAGE",
-            Thing::Stream => "STREAM",
-            Thing::Announcement => "ANNOUNCEMENT",
-            Thing::Flag => "FLAG",
-            Thing::Report => "REPORT",
-            Thing::Domain => "DOMAIN",
-            Thing::Certificate => "CERTIFICATE",
-            Thing::Edge => "EDGE",
-            Thing::Path => "PATH",
-        }
+    pub fn code(&self) -> &str {
+        &self.code
     }
 
     /// The word as a person says it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Thing::Application => "application",
-            Thing::Deployment => "deployment",
-            Thing::Release => "release",
-            Thing::Cluster => "cluster",
-            Thing::Organization => "organization",
-            Thing::Plan => "plan",
-            Thing::Page => "page",
-            Thing::Link => "link",
-            Thing::Role => "role",
-            Thing::Member => "member",
-            Thing::Invitation => "invitation",
-            Thing::User => "user",
-            Thing::Session => "session",
-            Thing::ApiKey => "API key",
-            Thing::Passkey => "passkey",
-            Thing::Provider => "provider",
-            Thing::Message => "message",
-            Thing::Stream => "stream",
-            Thing::Announcement => "announcement",
-            Thing::Flag => "feature flag",
-            Thing::Report => "error report",
-            Thing::Domain => "domain",
-            Thing::Certificate => "certificate",
-            Thing::Edge => "edge",
-            Thing::Path => "path",
-        }
+    pub fn word(&self) -> &str {
+        &self.word
     }
 }
 
@@ -301,5 +245,18 @@ impl Fields {
     /// Fails with everything that was noted.
     pub fn done(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thing_that_is_not_there_says_the_same_on_both_sides() {
+        let error = Error::NotFound(Thing::new("API_KEY", "API key"));
+        assert_eq!((error.code().as_str(), error.to_string().as_str()), ("API_KEY_NOT_FOUND", "There is no such API key."));
+        let sent = serde_json::to_string(&error).unwrap();
+        assert_eq!(serde_json::from_str::<Error>(&sent).unwrap(), error);
     }
 }

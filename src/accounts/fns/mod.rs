@@ -129,7 +129,7 @@ pub async fn change_email(email: String, password: String) -> Result<(), Error> 
     use crate::web::ctx::ctx;
     let form = ProfileForm { email: Some(email), password: Some(password), ..Default::default() };
     service::change_profile(&ctx()?, form).await?;
-    crate::kit::side::remember(crate::kit::Flash::LINK_SENT);
+    crate::kit::side::remember(crate::accounts::flashes::LINK_SENT);
     Ok(())
 }
 
@@ -149,7 +149,7 @@ pub async fn resend_verification() -> Result<(), Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
     service::resend_verification(&ctx()?).await?;
-    crate::kit::side::remember(crate::kit::Flash::LINK_SENT);
+    crate::kit::side::remember(crate::accounts::flashes::LINK_SENT);
     Ok(())
 }
 
@@ -168,7 +168,7 @@ pub async fn verify_email(token: String) -> Result<(), Error> {
     use crate::web::ctx::visitor;
     let visitor = visitor()?;
     service::verify_email(&visitor, &token).await?;
-    crate::kit::side::remember(crate::kit::Flash::ADDRESS_CONFIRMED);
+    crate::kit::side::remember(crate::accounts::flashes::ADDRESS_CONFIRMED);
     leptos_axum::redirect(if visitor.who.is_some() { "/account" } else { "/sign-in" });
     Ok(())
 }
@@ -180,7 +180,7 @@ pub async fn change_password(current_password: String, new_password: String, sig
     use crate::web::ctx::ctx;
     let form = PasswordForm { current_password, new_password, sign_out_others: sign_out_others.unwrap_or(false) };
     service::change_password(&ctx()?, form).await?;
-    crate::kit::side::remember(crate::kit::Flash::PASSWORD_CHANGED);
+    crate::kit::side::remember(crate::accounts::flashes::PASSWORD_CHANGED);
     Ok(())
 }
 
@@ -190,7 +190,7 @@ pub async fn forgot_password(email: String) -> Result<(), Error> {
     use super::server::service;
     use crate::web::ctx::visitor;
     service::forgot_password(&visitor()?, &email).await?;
-    crate::kit::side::remember(crate::kit::Flash::RESET_SENT);
+    crate::kit::side::remember(crate::accounts::flashes::RESET_SENT);
     leptos_axum::redirect("/sign-in");
     Ok(())
 }
@@ -210,7 +210,7 @@ pub async fn reset_password(token: String, password: String) -> Result<(), Error
     use crate::accounts::server::cookies;
     use crate::{auth::session::Via, web::ctx::visitor};
     let device = service::reset_password(&visitor()?, ResetForm { token, password }, Via::Cookie).await?;
-    crate::kit::side::remember(crate::kit::Flash::PASSWORD_CHANGED);
+    crate::kit::side::remember(crate::accounts::flashes::PASSWORD_CHANGED);
     cookies::set_device_cookie(device.as_deref())?;
     cookies::clear_session_cookie()
 }
@@ -235,7 +235,7 @@ pub async fn end_session(id: SessionId) -> Result<(), Error> {
     if ctx.who.credential.session() == Some(&id) {
         return cookies::clear_session_cookie();
     }
-    crate::kit::side::remember(crate::kit::Flash::SESSION_ENDED);
+    crate::kit::side::remember(crate::accounts::flashes::SESSION_ENDED);
     Ok(())
 }
 
@@ -245,6 +245,6 @@ pub async fn end_other_sessions() -> Result<(), Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
     service::end_other_sessions(&ctx()?).await?;
-    crate::kit::side::remember(crate::kit::Flash::SESSION_ENDED);
+    crate::kit::side::remember(crate::accounts::flashes::SESSION_ENDED);
     Ok(())
 }

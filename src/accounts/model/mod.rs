@@ -1,6 +1,6 @@
 //! What both sides know of a person: the fields and their rules, and who is signed in.
 use crate::{
-    error::{Error, Fields, Result},
+    error::{Error, Fields, Result, Thing},
     id::{OrgId, UserId},
     rights::Permissions,
 };
@@ -13,6 +13,17 @@ mod session;
 
 pub use forms::*;
 pub use session::*;
+
+/// What an account is called where there is none.
+pub const USER: Thing = Thing::new("USER", "user");
+/// What a session is called where there is none.
+pub const SESSION: Thing = Thing::new("SESSION", "session");
+/// What a passkey is called where there is none.
+pub const PASSKEY: Thing = Thing::new("PASSKEY", "passkey");
+/// What an identity provider is called where there is none.
+pub const IDENTITY_PROVIDER: Thing = Thing::new("PROVIDER", "provider");
+/// The kinds of things of this feature.
+pub const THINGS: &[Thing] = &[USER, SESSION, PASSKEY, IDENTITY_PROVIDER];
 
 /// An e-mail address: stored and compared in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]

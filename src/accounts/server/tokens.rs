@@ -91,7 +91,7 @@ pub async fn latest<T: DeserializeOwned>(panel: &Panel, user: &UserId, purpose: 
 /// Uses a token up: of two that try at once, one gets it.
 pub async fn consume<T: DeserializeOwned>(tx: &Tx, panel: &Panel, purpose: Purpose, token: &str) -> Result<(UserId, T)> {
     let row = good(panel, purpose, token).one(tx).await.because("looking up a token")?;
-    let row = row.ok_or(Error::NotFound(Thing::Link))?;
+    let row = row.ok_or(Error::NotFound(Thing::LINK))?;
     let used = account_token::Entity::update_many()
         .col_expr(account_token::Column::UsedAt, Expr::value(panel.now()))
         .filter(account_token::Column::TokenHash.eq(row.token_hash))
@@ -100,7 +100,7 @@ pub async fn consume<T: DeserializeOwned>(tx: &Tx, panel: &Panel, purpose: Purpo
         .await
         .because("using a token")?;
     if used.rows_affected != 1 {
-        return Err(Error::NotFound(Thing::Link));
+        return Err(Error::NotFound(Thing::LINK));
     }
     Ok((row.user_id, serde_json::from_str(&row.payload).because("reading a token's payload")?))
 }

@@ -1,7 +1,11 @@
 //! The pages of one's own account: the frame that they share, the profile, and what protects it.
 use crate::{
-    accounts::{fns::read_profile, model::Profile, ui::SecondFactors},
-    kit::{Badge, Card, Checkbox, Field, Form, Look, Notice, Page, PageTitle, SubmitButton, Tabs, Tone, Unverified, load},
+    accounts::{
+        fns::{CancelEmailChange, ChangeEmail, ChangeName, ChangePassword, ResendVerification, read_profile},
+        model::Profile,
+        ui::SecondFactors,
+    },
+    kit::{Badge, Card, Checkbox, Field, Form, FormOf, Look, Notice, Page, PageTitle, SubmitButton, Tabs, Tone, Unverified, load},
 };
 use leptos::prelude::*;
 
@@ -50,7 +54,7 @@ pub fn VerifyBanner() -> impl IntoView {
                 <Notice tone=Tone::Warning>
                     <div class="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
                         <span class="min-w-0 break-words">"Confirm your address: follow the link that was sent to " {email} "."</span>
-                        <Form action="resend_verification" class="flex">
+                        <Form to=ResendVerification::FORM class="flex">
                             <SubmitButton look=Look::Plain small=true>"Send it again"</SubmitButton>
                         </Form>
                     </div>
@@ -69,7 +73,7 @@ pub fn ProfilePage() -> impl IntoView {
             <AccountFrame tab=AccountTab::Profile>
                 <div class="flex max-w-[720px] flex-col gap-6">
                     <Card title="Name">
-                        <Form action="change_name">
+                        <Form to=ChangeName::FORM>
                             <Field name="name" label="Name" value=name autocomplete="name" hint="Other members of your organizations see it."/>
                             <div><SubmitButton>"Save"</SubmitButton></div>
                         </Form>
@@ -89,7 +93,7 @@ fn Address(profile: Profile) -> impl IntoView {
             <Notice tone=Tone::Busy>
                 <div class="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
                     <span class="min-w-0 break-words">"Waits to be confirmed: " {email} ". Follow the link that was sent there."</span>
-                    <Form action="cancel_email_change" class="flex">
+                    <Form to=CancelEmailChange::FORM class="flex">
                         <SubmitButton look=Look::Plain small=true>"Keep the old one"</SubmitButton>
                     </Form>
                 </div>
@@ -101,7 +105,7 @@ fn Address(profile: Profile) -> impl IntoView {
             <div class="flex flex-col gap-4">
                 <p class="flex flex-wrap items-center gap-3"><span class="break-all">{profile.email}</span> <Badge tone=tone word=word/></p>
                 {waits}
-                <Form action="change_email">
+                <Form to=ChangeEmail::FORM>
                     <Field name="email" label="New address" kind="email" autocomplete="email" hint="We send a link there. Until you follow it nothing changes."/>
                     <Field name="password" label="Your password" kind="password" autocomplete="current-password"/>
                     <div><SubmitButton look=Look::Plain>"Change address"</SubmitButton></div>
@@ -126,7 +130,7 @@ pub fn Security() -> impl IntoView {
 pub fn PasswordCard() -> impl IntoView {
     view! {
         <Card title="Password">
-            <Form action="change_password">
+            <Form to=ChangePassword::FORM>
                 <Field name="current_password" label="Current password" kind="password" autocomplete="current-password"/>
                 <Field
                     name="new_password" label="New password" kind="password" autocomplete="new-password"

@@ -2,14 +2,21 @@
 use super::passkey::{PasskeyButton, PasskeyScript, passkey_fields};
 use crate::{
     accounts::{
-        fns::factors::{SECURITY_PAGE, read_link_offer, read_recovery_codes, read_security},
-        model::factors::{Identity, Passkey, Provider, RecoveryLeft, Security, Totp, TotpSetup},
+        fns::factors::{
+            AddPasskey, BeginPasskey, BeginPasskeyConfirmation, BeginPasskeySignIn, BeginSecondPasskey, DisableTotp, EnableTotp,
+            LinkIdentity, PutRecoveryCodesAway, RemovePasskey, RenamePasskey, RenewRecoveryCodes, SECURITY_PAGE, SetUpTotp,
+            SignInWithPasskey, UnlinkIdentity, read_link_offer, read_recovery_codes, read_security,
+        },
+        model::{
+            PASSKEY,
+            factors::{Identity, Passkey, Provider, RecoveryLeft, Security, Totp, TotpSetup},
+        },
     },
     error::{Error, Thing},
     id::PasskeyId,
     kit::{
-        Card, Cell, Column, Copyable, Fact, Field, Form, Icon, KeyValue, LinkButton, Look, NameCell, Notice, Page, PageTitle, Row, Status,
-        SubmitButton, Table, Time, Tone, load,
+        Card, Cell, Column, Copyable, Fact, Field, Form, FormOf, Icon, KeyValue, LinkButton, Look, NameCell, Notice, Page, PageTitle, Row,
+        Status, SubmitButton, Table, Time, Tone, is_posted, load,
     },
 };
 use leptos::prelude::*;
@@ -87,16 +94,16 @@ fn App(totp: Totp, has_password: bool) -> impl IntoView {
     let text = "An app on your phone shows a code that changes every 30 seconds; signing in asks for it after the password.";
     let inside = match totp {
         Totp::Off => view! {
-            <Form action="set_up_totp"><div><SubmitButton look=Look::Plain>"Set up an app"</SubmitButton></div></Form>
+            <Form to=SetUpTotp::FORM><div><SubmitButton look=Look::Plain>"Set up an app"</SubmitButton></div></Form>
         }
         .into_any(),
         Totp::Begun(setup) => view! { <Confirm setup=setup/> }.into_any(),
         Totp::On { since } => view! {
             <div class="flex flex-col gap-4">
                 <div class="flex items-center gap-3"><Status tone=Tone::Good word="On"/> <span class="text-muted">"since " <Time at=since/></span></div>
-                <details open=crate::kit::is_posted("disable_totp")>
+                <details open=is_posted(DisableTotp::FORM)>
                     <summary class="text-muted hover:text-text">"Remove the app…"</summary>
-                    <Form action="disable_totp" class="flex max-w-md flex-col gap-4 pt-4">
+                    <Form to=DisableTotp::FORM class="flex max-w-md flex-col gap-4 pt-4">
                         {if has_password {
                             view! { <Field name="password" label="Your password" kind="password" autocomplete="current-password"/> }.into_any()
                         } else {
@@ -122,11 +129,11 @@ fn Confirm(setup: TotpSetup) -> impl IntoView {
             <div class="flex min-w-0 flex-col gap-4">
                 <p>"Scan the picture with your app, or type the secret. Then give the code that the app shows."</p>
                 <KeyValue><Fact name="Secret"><Copyable text=setup.secret/></Fact></KeyValue>
-                <Form action="enable_totp" class="flex max-w-60 flex-col gap-4">
+                <Form to=EnableTotp::FORM class="flex max-w-60 flex-col gap-4">
                     <Field name="code" label="Code" mono=true autocomplete="one-time-code"/>
                     <div><SubmitButton>"Turn on"</SubmitButton></div>
                 </Form>
-                <Form action="set_up_totp"><div><SubmitButton look=Look::Quiet small=true>"Begin again with another secret"</SubmitButton></div></Form>
+                <Form to=SetUpTotp::FORM><div><SubmitButton look=Look::Quiet small=true>"Begin again with another secret"</SubmitButton></div></Form>
             </div>
         </div>
     }
@@ -154,9 +161,9 @@ fn Passkeys(passkeys: Vec<Passkey>) -> impl IntoView {
                 {any.then(|| view! {
                     <Table caption="Your passkeys" columns=vec![Column::new("Name"), Column::new("Added").wide(), Column::new("Last used")]>{rows}</Table>
                 })}
-                <Form action="add_passkey" hidden=passkey_fields(vec![]) class="flex max-w-md flex-col gap-4">
+                <Form to=AddPasskey::FORM hidden=passkey_fields(vec![]) class="flex max-w-md flex-col gap-4">
                     <Field name="name" label="Name" placeholder="Work laptop" hint="So that you know it again."/>
-                    <PasskeyButton verb="create" begin="begin_passkey">"Add a passkey"</PasskeyButton>
+                    <PasskeyButton verb="create" begin=BeginPasskey::FORM>"Add a passkey"</PasskeyButton>
                 </Form>
                 <noscript><p class="text-muted">"Passkeys need JavaScript: the browser talks to your device by it."</p></noscript>
             </div>
@@ -173,12 +180,12 @@ fn Recovery(left: RecoveryLeft, has_passkey: bool) -> impl IntoView {
                 <p class="flex items-center gap-3">
                     <Status tone=if few { Tone::Warning } else { Tone::Good } word=format!("{} of {} left", left.left, left.of)/>
                 </p>
-                <details open=crate::kit::is_posted("renew_recovery_codes")>
+                <details open=is_posted(RenewRecoveryCodes::FORM)>
                     <summary class="text-muted hover:text-text">"Make new ones…"</summary>
-                    <Form action="renew_recovery_codes" hidden=passkey_fields(vec![]) class="flex max-w-md flex-col gap-4 pt-4">
+                    <Form to=RenewRecoveryCodes::FORM hidden=passkey_fields(vec![]) class="flex max-w-md flex-col gap-4 pt-4">
                         <Field name="code" label="Code" mono=true autocomplete="one-time-code" hint="From the app, or a recovery code. The codes that you have now are no longer good then."/>
                         <div><SubmitButton look=Look::Plain>"Make new codes"</SubmitButton></div>
-                        {has_passkey.then(|| view! { <PasskeyButton verb="get" begin="begin_passkey_confirmation">"Confirm with a passkey instead"</PasskeyButton> })}
+                        {has_passkey.then(|| view! { <PasskeyButton verb="get" begin=BeginPasskeyConfirmation::FORM>"Confirm with a passkey instead"</PasskeyButton> })}
                     </Form>
                 </details>
             </div>
@@ -198,7 +205,7 @@ fn Elsewhere(identities: Vec<Identity>, others: Vec<Provider>) -> impl IntoView 
                     <Cell>{identity.email}</Cell>
                     <Cell wide=true>{used.map(|at| view! { <Time at=at/> })}</Cell>
                     <Cell>
-                        <Form action="unlink_identity" hidden=vec![("provider", identity.provider.id), ("subject", identity.subject)]>
+                        <Form to=UnlinkIdentity::FORM hidden=vec![("provider", identity.provider.id), ("subject", identity.subject)]>
                             <div class="text-right"><SubmitButton small=true look=Look::Plain>"Unlink"</SubmitButton></div>
                         </Form>
                     </Cell>
@@ -227,9 +234,9 @@ fn Elsewhere(identities: Vec<Identity>, others: Vec<Provider>) -> impl IntoView 
 pub fn PasskeyPage() -> impl IntoView {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
     let found = async move {
-        let id: PasskeyId = id.parse().map_err(|_| Error::NotFound(Thing::Passkey))?;
+        let id: PasskeyId = id.parse().map_err(|_| Error::NotFound(PASSKEY))?;
         let security = read_security().await?;
-        let key = security.passkeys.into_iter().find(|key| key.id == id).ok_or(Error::NotFound(Thing::Passkey))?;
+        let key = security.passkeys.into_iter().find(|key| key.id == id).ok_or(Error::NotFound(PASSKEY))?;
         Ok((key, security.has_password))
     };
     load(found, |(key, has_password)| {
@@ -239,18 +246,18 @@ pub fn PasskeyPage() -> impl IntoView {
                 <PageTitle title=key.name.clone() above=above()/>
                 <div class=COLUMN>
                     <Card title="Name">
-                        <Form action="rename_passkey" hidden=vec![("id", renamed)] class="flex max-w-md flex-col gap-4">
+                        <Form to=RenamePasskey::FORM hidden=vec![("id", renamed)] class="flex max-w-md flex-col gap-4">
                             <Field name="name" label="Name" value=key.name/>
                             <div><SubmitButton>"Save"</SubmitButton></div>
                         </Form>
                     </Card>
                     <Card title="Remove this passkey" text="It no longer signs you in. Remove it from your device as well.">
-                        <Form action="remove_passkey" hidden=passkey_fields(vec![("id", removed)]) class="flex max-w-md flex-col gap-4">
+                        <Form to=RemovePasskey::FORM hidden=passkey_fields(vec![("id", removed)]) class="flex max-w-md flex-col gap-4">
                             {has_password.then(|| view! {
                                 <Field name="password" label="Your password" kind="password" autocomplete="current-password"/>
                                 <div><SubmitButton look=Look::Danger>"Remove"</SubmitButton></div>
                             })}
-                            <PasskeyButton verb="get" begin="begin_passkey_confirmation">"Confirm with a passkey and remove"</PasskeyButton>
+                            <PasskeyButton verb="get" begin=BeginPasskeyConfirmation::FORM>"Confirm with a passkey and remove"</PasskeyButton>
                         </Form>
                     </Card>
                 </div>
@@ -263,7 +270,7 @@ pub fn PasskeyPage() -> impl IntoView {
 /// The recovery codes, this once.
 #[component]
 pub fn RecoveryPage() -> impl IntoView {
-    let codes = async move { read_recovery_codes().await?.ok_or(Error::NotFound(Thing::Page)) };
+    let codes = async move { read_recovery_codes().await?.ok_or(Error::NotFound(Thing::PAGE)) };
     load(codes, |codes| {
         let text = codes.codes.join("\n");
         let file = format!("data:text/plain;charset=utf-8,{}", codes.codes.join("%0A"));
@@ -281,7 +288,7 @@ pub fn RecoveryPage() -> impl IntoView {
                                 <a class="inline-flex h-8 items-center gap-2 rounded-control border border-edge bg-surface px-3 font-medium shadow-control hover:bg-hover" href=file download="recovery-codes.txt" data-control>
                                     {Icon::Download.view()} "Download as text"
                                 </a>
-                                <Form action="put_recovery_codes_away"><SubmitButton>"I have kept them"</SubmitButton></Form>
+                                <Form to=PutRecoveryCodesAway::FORM><SubmitButton>"I have kept them"</SubmitButton></Form>
                             </div>
                         </div>
                     </Card>
@@ -306,7 +313,7 @@ pub fn LinkPage() -> impl IntoView {
                     <Card>
                         <div class="flex flex-col gap-4">
                             <p>{address} " signs you in here from now on. Go on only if that account is yours."</p>
-                            <Form action="link_identity" hidden=vec![("token", token)] class="flex gap-3">
+                            <Form to=LinkIdentity::FORM hidden=vec![("token", token)] class="flex gap-3">
                                 <SubmitButton>"Link " {name}</SubmitButton> <LinkButton href=SECURITY_PAGE>"Cancel"</LinkButton>
                             </Form>
                         </div>
@@ -325,8 +332,8 @@ pub fn OtherWays(
 ) -> impl IntoView {
     let to = next.clone();
     view! {
-        <Form action="sign_in_with_passkey" hidden=passkey_fields(vec![("next", next)])>
-            <PasskeyButton verb="get" begin="begin_passkey_sign_in" wide=true>"Sign in with a passkey"</PasskeyButton>
+        <Form to=SignInWithPasskey::FORM hidden=passkey_fields(vec![("next", next)])>
+            <PasskeyButton verb="get" begin=BeginPasskeySignIn::FORM wide=true>"Sign in with a passkey"</PasskeyButton>
         </Form>
         {load(crate::accounts::fns::factors::read_providers(), move |providers| {
             let link = move |provider: Provider| {
@@ -348,8 +355,8 @@ pub fn OtherWays(
 #[component]
 pub fn SecondPasskey() -> impl IntoView {
     view! {
-        <Form action="sign_in_with_passkey" hidden=passkey_fields(vec![])>
-            <PasskeyButton verb="get" begin="begin_second_passkey" wide=true>"Use a passkey instead"</PasskeyButton>
+        <Form to=SignInWithPasskey::FORM hidden=passkey_fields(vec![])>
+            <PasskeyButton verb="get" begin=BeginSecondPasskey::FORM wide=true>"Use a passkey instead"</PasskeyButton>
         </Form>
         <PasskeyScript/>
     }

@@ -1,9 +1,9 @@
 //! Where the links in mails lead: to a proven address, or to a new password. Each is a page with a button, so that nothing happens when a
 //! mail scanner follows a link.
 use crate::{
-    accounts::fns::{is_reset_link, read_email_link},
+    accounts::fns::{ForgotPassword, ResetPassword, VerifyEmail, is_reset_link, read_email_link},
     error::{Error, Thing},
-    kit::{AuthShell, Field, Form, SubmitButton, TextLink, load, side},
+    kit::{AuthShell, Field, Form, FormOf, SubmitButton, TextLink, load, side},
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -20,7 +20,7 @@ pub fn ForgotPassword() -> impl IntoView {
             title="Forgot your password?" text="We mail you a link with which you choose a new one. It is good for an hour."
             below=|| view! { <TextLink href="/sign-in">"Back to sign in"</TextLink> }
         >
-            <Form action="forgot_password">
+            <Form to=ForgotPassword::FORM>
                 <Field name="email" label="Email" kind="email" autocomplete="username" autofocus=true/>
                 <SubmitButton wide=true>"Send the link"</SubmitButton>
             </Form>
@@ -31,7 +31,7 @@ pub fn ForgotPassword() -> impl IntoView {
 /// A link that is wrong, over or used: what it may be, and the way to a new one.
 #[component]
 fn DeadLink(text: &'static str, href: &'static str, words: &'static str) -> impl IntoView {
-    side::set_status(Error::NotFound(Thing::Link).status());
+    side::set_status(Error::NotFound(Thing::LINK).status());
     view! {
         <AuthShell title="This link is not good" text=text>
             <p class="text-center"><TextLink href=href>{words}</TextLink></p>
@@ -55,7 +55,7 @@ pub fn ResetPassword() -> impl IntoView {
         }
         view! {
             <AuthShell title="Choose a new password" text="You are signed out everywhere then, and sign in with the new one.">
-                <Form action="reset_password" hidden=vec![("token", token)]>
+                <Form to=ResetPassword::FORM hidden=vec![("token", token)]>
                     <Field
                         name="password" label="New password" kind="password" autocomplete="new-password" autofocus=true
                         hint="At least 10 characters. A few words are better than signs."
@@ -93,7 +93,7 @@ pub fn VerifyEmail() -> impl IntoView {
         view! {
             <AuthShell title="Confirm your address" text=text>
                 <p class="font-medium break-all">{link.email}</p>
-                <Form action="verify_email" hidden=vec![("token", token)]>
+                <Form to=VerifyEmail::FORM hidden=vec![("token", token)]>
                     <SubmitButton wide=true>"Yes, this is my address"</SubmitButton>
                 </Form>
             </AuthShell>

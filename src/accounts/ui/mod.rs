@@ -11,9 +11,9 @@ pub use links::{ForgotPassword, ResetPassword, VerifyEmail};
 pub use sessions::SessionsPage;
 
 use crate::{
-    accounts::fns::{is_setup_link, read_pending_sign_in},
+    accounts::fns::{SetUp, SignIn, SignInWithCode, SignUp, is_setup_link, read_pending_sign_in},
     error::{Error, Thing},
-    kit::{AuthShell, Field, Form, SubmitButton, TextLink, load},
+    kit::{AuthShell, Field, Form, FormOf, SubmitButton, TextLink, load},
 };
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
@@ -25,7 +25,7 @@ pub fn SignIn() -> impl IntoView {
     view! {
         <AuthShell title="Sign in" below=|| view! { "New here? " <TextLink href="/sign-up">"Create an account"</TextLink> }>
             <factors::ProviderProblem/>
-            <Form action="sign_in" hidden=vec![("next", next.clone())]>
+            <Form to=SignIn::FORM hidden=vec![("next", next.clone())]>
                 <Field name="email" label="Email" kind="email" autocomplete="username" autofocus=true/>
                 <Field name="password" label="Password" kind="password" autocomplete="current-password"/>
                 <SubmitButton wide=true>"Sign in"</SubmitButton>
@@ -45,7 +45,7 @@ pub fn SecondFactor() -> impl IntoView {
                 title="One more step" text=format!("Hello {name}. Your account asks for a second factor.")
                 below=|| view! { <TextLink href="/sign-in">"Begin again"</TextLink> }
             >
-                <Form action="sign_in_with_code">
+                <Form to=SignInWithCode::FORM>
                     <Field name="code" label="Code" mono=true autocomplete="one-time-code" autofocus=true hint="From your authenticator app, or one of your recovery codes."/>
                     <SubmitButton wide=true>"Sign in"</SubmitButton>
                 </Form>
@@ -63,7 +63,7 @@ pub fn SignUp() -> impl IntoView {
             title="Create your account" text="You get an organization of your own, and can invite others later."
             below=|| view! { "Already have an account? " <TextLink href="/sign-in">"Sign in"</TextLink> }
         >
-            <Form action="sign_up">
+            <Form to=SignUp::FORM>
                 <NewPerson/>
                 <SubmitButton wide=true>"Create account"</SubmitButton>
             </Form>
@@ -76,11 +76,11 @@ pub fn SignUp() -> impl IntoView {
 pub fn SetUp() -> impl IntoView {
     let token = use_params_map().read_untracked().get("token").unwrap_or_default();
     let good = is_setup_link(token.clone());
-    let good = async move { if good.await? { Ok(()) } else { Err(Error::NotFound(Thing::Link)) } };
+    let good = async move { if good.await? { Ok(()) } else { Err(Error::NotFound(Thing::LINK)) } };
     load(good, move |()| {
         view! {
             <AuthShell title="Set up this panel" text="You become its first administrator. This link works once.">
-                <Form action="set_up" hidden=vec![("token", token)]>
+                <Form to=SetUp::FORM hidden=vec![("token", token)]>
                     <NewPerson/>
                     <SubmitButton wide=true>"Create account"</SubmitButton>
                 </Form>

@@ -1,6 +1,6 @@
 //! The button that asks the browser for a passkey. It shows itself where the browser can: without a script the form around it has other
 //! fields, or another form stands beside it.
-use crate::kit::{Look, SubmitButton};
+use crate::kit::{FormTarget, Look, SubmitButton};
 use leptos::prelude::*;
 
 const SCRIPT: &str = include_str!("passkey.js");
@@ -11,7 +11,7 @@ pub fn PasskeyButton(
     /// `create`, or `get`.
     verb: &'static str,
     /// The server function that makes the challenge.
-    begin: &'static str,
+    begin: FormTarget,
     /// How much it asks to be pressed.
     #[prop(optional)]
     look: Look,
@@ -21,8 +21,8 @@ pub fn PasskeyButton(
     children: Children,
 ) -> impl IntoView {
     view! {
-        <div hidden class="flex flex-col gap-2" data-passkey=verb data-begin=format!("/fn/skypanel/accounts/fns/factors/{begin}")>
-            <div><SubmitButton look=look wide=wide name="with" value="passkey">{children()}</SubmitButton></div>
+        <div hidden class="flex flex-col gap-2" data-passkey=verb data-begin=begin.path()>
+            <div><SubmitButton look=look wide=wide>{children()}</SubmitButton></div>
             <p role="alert" class="text-bad-text empty:hidden"></p>
         </div>
     }

@@ -1,11 +1,11 @@
 //! Where one is signed in.
 use crate::{
     accounts::{
-        fns::{Sessions, read_sessions},
+        fns::{EndOtherSessions, EndSession, Sessions, read_sessions},
         model::{Session, SessionKind, method_words},
         ui::{AccountFrame, AccountTab},
     },
-    kit::{Align, Cell, Column, Form, Look, Pagination, Row, SubmitButton, Table, Tag, Time, load},
+    kit::{Align, Cell, Column, Form, FormOf, Look, Pagination, Row, SubmitButton, Table, Tag, Time, load},
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -21,7 +21,7 @@ pub fn SessionsPage() -> impl IntoView {
                 <div class="flex flex-wrap items-center justify-between gap-3">
                     <p class="text-muted">"If you don’t know one of these, sign it out and change your password."</p>
                     {(total > 1).then(|| view! {
-                        <Form action="end_other_sessions" class="flex">
+                        <Form to=EndOtherSessions::FORM class="flex">
                             <SubmitButton look=Look::Plain>"Sign out everywhere else"</SubmitButton>
                         </Form>
                     })}
@@ -60,7 +60,7 @@ fn SessionRow(session: Session) -> impl IntoView {
             <Cell wide=true><Time at=created_at/> " " <span class="text-muted">{method_words(&method)}</span></Cell>
             <Cell><Time at=last_seen_at/></Cell>
             <Cell align=Align::End>
-                <Form action="end_session" hidden=vec![("id", id)] class="inline-flex">
+                <Form to=EndSession::FORM hidden=vec![("id", id)] class="inline-flex">
                     <SubmitButton look=Look::Plain small=true label=label>"Sign out"</SubmitButton>
                 </Form>
             </Cell>

@@ -1,10 +1,12 @@
 //! The API's door to what the operator does.
 use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
+    accounts::model::USER,
     admin::{
         model::{
-            AdminOrganization, AdminOrganizationDetail, AdminQuery, AdminUser, AdminUserDetail, Announcement, AnnouncementForm,
-            FeatureFlag, Impersonate, ImpersonationToken, Overview, SetFlag, SetOperator, SuspendOrganization, SuspendUser,
+            ANNOUNCEMENT, AdminOrganization, AdminOrganizationDetail, AdminQuery, AdminUser, AdminUserDetail, Announcement,
+            AnnouncementForm, FeatureFlag, Impersonate, ImpersonationToken, Overview, SetFlag, SetOperator, SuspendOrganization,
+            SuspendUser,
         },
         server::{
             overview,
@@ -44,15 +46,15 @@ pub fn router() -> OpenApiRouter {
 }
 
 fn user_id(text: &str) -> Result<UserId> {
-    named(text, Thing::User)
+    named(text, USER)
 }
 
 fn org_id(text: &str) -> Result<OrgId> {
-    named(text, Thing::Organization)
+    named(text, Thing::ORGANIZATION)
 }
 
 fn announcement_id(text: &str) -> Result<AnnouncementId> {
-    named(text, Thing::Announcement)
+    named(text, ANNOUNCEMENT)
 }
 
 /// The platform in figures.

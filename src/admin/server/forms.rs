@@ -1,9 +1,6 @@
 //! The operator's forms, from what is typed to what is meant.
 use crate::{
-    admin::{
-        fns::AnnouncementFields,
-        model::{AnnouncementForm, FlagFor, SetFlag},
-    },
+    admin::model::{AnnouncementFields, AnnouncementForm, FlagFor, SetFlag},
     error::{Fields, Result},
     id::OrgId,
     units::Timestamp,

@@ -3,6 +3,7 @@ pub mod api;
 pub mod command;
 pub mod cookies;
 pub mod doctor;
+pub mod events;
 pub mod forms;
 pub mod functions;
 pub mod overview;

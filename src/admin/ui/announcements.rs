@@ -1,14 +1,14 @@
 //! Announcements: what is said now, what was said, and the form.
 use crate::{
     admin::{
-        fns::{read_announcement, read_announcements},
-        model::{Announcement, Level},
+        fns::{CreateAnnouncement, DeleteAnnouncement, UpdateAnnouncement, read_announcement, read_announcements},
+        model::{ANNOUNCEMENT, Announcement, Level},
     },
-    error::{Error, Thing},
+    error::Error,
     id::AnnouncementId,
     kit::{
-        AdminTabs, Card, Cell, Checkbox, Column, DangerZone, Field, Form, Look, MaybeTime, NameCell, Now, Page, PageTitle, Pagination, Row,
-        Select, Status, SubmitButton, Table, TextArea, Time, Tone, load,
+        AdminTabs, Card, Cell, Checkbox, Column, DangerZone, Field, Form, FormOf, Look, MaybeTime, NameCell, Now, Page, PageTitle,
+        Pagination, Row, Select, Status, SubmitButton, Table, TextArea, Time, Tone, load,
     },
     units::Timestamp,
 };
@@ -32,7 +32,7 @@ pub fn AdminAnnouncements() -> impl IntoView {
                 {list}
                 <Pagination page=found.page pages=found.pages href=|page: u64| format!("/admin/announcements?page={page}")/>
                 <Card title="Announce something" text="A banner on the pages of everybody, or of the members of some organizations.">
-                    <Form action="create_announcement" class="flex max-w-xl flex-col gap-4">
+                    <Form to=CreateAnnouncement::FORM class="flex max-w-xl flex-col gap-4">
                         <Fields it=None/> <div><SubmitButton>"Announce"</SubmitButton></div>
                     </Form>
                 </Card>
@@ -97,7 +97,7 @@ fn Fields(it: Option<Announcement>) -> impl IntoView {
 pub fn AdminAnnouncement() -> impl IntoView {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
     let found = async move {
-        let id: AnnouncementId = id.parse().map_err(|_| Error::NotFound(Thing::Announcement))?;
+        let id: AnnouncementId = id.parse().map_err(|_| Error::NotFound(ANNOUNCEMENT))?;
         read_announcement(id).await
     };
     load(found, |it: Announcement| {
@@ -109,13 +109,13 @@ pub fn AdminAnnouncement() -> impl IntoView {
                 <PageTitle title=title above=above/>
                 <AdminTabs current="/admin/announcements"/>
                 <Card>
-                    <Form action="update_announcement" hidden=again class="flex max-w-xl flex-col gap-4">
+                    <Form to=UpdateAnnouncement::FORM hidden=again class="flex max-w-xl flex-col gap-4">
                         <Fields it=Some(it)/> <div><SubmitButton>"Save"</SubmitButton></div>
                     </Form>
                 </Card>
                 <DangerZone>
                     <div class="px-5 py-4">
-                        <Form action="delete_announcement" hidden=hidden class="flex flex-wrap items-center justify-between gap-3">
+                        <Form to=DeleteAnnouncement::FORM hidden=hidden class="flex flex-wrap items-center justify-between gap-3">
                             <span>"Takes the banner from every page at once."</span> <SubmitButton look=Look::Danger>"Take back"</SubmitButton>
                         </Form>
                     </div>

@@ -1,7 +1,10 @@
 //! How far features are rolled out.
 use crate::{
-    admin::{fns::read_flags, model::FeatureFlag},
-    kit::{AdminTabs, Card, Field, Form, Look, Page, PageTitle, SubmitButton, TextArea, load},
+    admin::{
+        fns::{SetFlag, read_flags},
+        model::FeatureFlag,
+    },
+    kit::{AdminTabs, Card, Field, Form, FormOf, Look, Page, PageTitle, SubmitButton, TextArea, load},
 };
 use leptos::prelude::*;
 
@@ -28,7 +31,7 @@ fn Feature(flag: FeatureFlag) -> impl IntoView {
     let (on, off) = (those(true), those(false));
     view! {
         <Card title=flag.name.clone() text=flag.description>
-            <Form action="set_flag" hidden=vec![("name", flag.name)] class="flex max-w-xl flex-col gap-4">
+            <Form to=SetFlag::FORM hidden=vec![("name", flag.name)] class="flex max-w-xl flex-col gap-4">
                 <Field
                     name="percent" label="Share of the organizations" kind="number" unit="%" value=flag.percent.to_string()
                     hint="Who has it keeps it when the share grows: the order is always the same."

@@ -2,14 +2,14 @@
 use super::{SessionCache, list::AccountStatus};
 use crate::{
     admin::{
-        fns::read_admin_organization,
+        fns::{ResumeOrganization, SuspendOrganization, read_admin_organization},
         model::{AdminApplication, AdminMembership, AdminOrganizationDetail},
     },
     error::{Error, Result, Thing},
     id::OrgId,
     kit::{
-        AdminTabs, Align, Card, Cell, Checkbox, Column, DangerZone, Fact, Form, Icon, KeyValue, Look, NameCell, Notice, Page, PageTitle,
-        Row, Status, SubmitButton, Table, TextArea, Time, Tone, is_posted, load,
+        AdminTabs, Align, Card, Cell, Checkbox, Column, DangerZone, Fact, Form, FormOf, Icon, KeyValue, Look, NameCell, Notice, Page,
+        PageTitle, Row, Status, SubmitButton, Table, TextArea, Time, Tone, is_posted, load,
     },
 };
 use leptos::prelude::*;
@@ -17,7 +17,7 @@ use leptos_router::hooks::use_params_map;
 
 fn id_param() -> Result<OrgId> {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
-    id.parse().map_err(|_| Error::NotFound(Thing::Organization))
+    id.parse().map_err(|_| Error::NotFound(Thing::ORGANIZATION))
 }
 
 /// One organization.
@@ -107,7 +107,7 @@ fn Deeds(id: OrgId, suspended: bool) -> impl IntoView {
     let form = match suspended {
         true => view! {
             <div class="px-5 py-4">
-                <Form action="resume_organization" hidden=hidden class="flex flex-wrap items-center justify-between gap-3">
+                <Form to=ResumeOrganization::FORM hidden=hidden class="flex flex-wrap items-center justify-between gap-3">
                     <span>"Nothing in it can be changed. What was stopped with it starts again when it is resumed."</span>
                     <SubmitButton look=Look::Plain>"Resume"</SubmitButton>
                 </Form>
@@ -115,9 +115,9 @@ fn Deeds(id: OrgId, suspended: bool) -> impl IntoView {
         }
         .into_any(),
         false => view! {
-            <details class="px-5 py-4" open=is_posted("suspend_organization")>
+            <details class="px-5 py-4" open=is_posted(SuspendOrganization::FORM)>
                 <summary class="font-medium">"Suspend…"</summary>
-                <Form action="suspend_organization" hidden=hidden class="flex max-w-xl flex-col gap-4 pt-4">
+                <Form to=SuspendOrganization::FORM hidden=hidden class="flex max-w-xl flex-col gap-4 pt-4">
                     <p class="text-muted">"Members see everything and change nothing until it is resumed. What is being deployed is cancelled."</p>
                     <TextArea name="reason" label="Reason" rows=2 hint="The members are told."/>
                     <Checkbox name="stop_applications" label="Stop the applications, too" hint="Without it what runs goes on serving."/>

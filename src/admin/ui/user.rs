@@ -1,15 +1,16 @@
 //! One person: who she is, where she is a member, what can be done about her.
 use super::{SessionCache, list::AccountStatus};
 use crate::{
+    accounts::model::USER,
     admin::{
-        fns::read_user,
+        fns::{ImpersonateUser, ResumeUser, SetOperator, SuspendUser, read_user},
         model::{AdminMembership, AdminUserDetail},
     },
-    error::{Error, Result, Thing},
+    error::{Error, Result},
     id::UserId,
     kit::{
-        AdminTabs, Card, Cell, Column, DangerZone, Fact, Form, Icon, KeyValue, Look, MaybeTime, NameCell, Notice, Page, PageTitle, Row,
-        Select, SubmitButton, Table, Tag, TextArea, Time, Tone, is_posted, load,
+        AdminTabs, Card, Cell, Column, DangerZone, Fact, Form, FormOf, Icon, KeyValue, Look, MaybeTime, NameCell, Notice, Page, PageTitle,
+        Row, Select, SubmitButton, Table, Tag, TextArea, Time, Tone, is_posted, load,
     },
 };
 use leptos::prelude::*;
@@ -17,7 +18,7 @@ use leptos_router::hooks::use_params_map;
 
 fn id_param() -> Result<UserId> {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
-    id.parse().map_err(|_| Error::NotFound(Thing::User))
+    id.parse().map_err(|_| Error::NotFound(USER))
 }
 
 /// One person.
@@ -92,7 +93,7 @@ fn Acting(id: UserId, memberships: Vec<AdminMembership>) -> impl IntoView {
             title="Act in her name"
             text="For an hour, without her secrets and credentials. Both names stand in every line of the audit trail; her organization sees the reason."
         >
-            <Form action="impersonate_user" hidden=vec![("id", id.to_string())] class="flex max-w-xl flex-col gap-4">
+            <Form to=ImpersonateUser::FORM hidden=vec![("id", id.to_string())] class="flex max-w-xl flex-col gap-4">
                 <Select name="organization" label="Organization" options=options/>
                 <TextArea name="reason" label="Reason" rows=2 placeholder="Ticket 4711: a deployment does not start."/>
                 <div><SubmitButton look=Look::Plain>"Begin"</SubmitButton></div>
@@ -115,16 +116,16 @@ fn Deeds(id: UserId, suspended: bool, operator: bool) -> impl IntoView {
             {match (suspended, operator) {
                 (true, _) => view! {
                     <div class="px-5 py-4">
-                        <Form action="resume_user" hidden=hidden(None) class="flex flex-wrap items-center justify-between gap-3">
+                        <Form to=ResumeUser::FORM hidden=hidden(None) class="flex flex-wrap items-center justify-between gap-3">
                             <span>"She can’t sign in. Resume her to let her in again."</span> <SubmitButton look=Look::Plain>"Resume"</SubmitButton>
                         </Form>
                     </div>
                 }.into_any(),
                 (false, true) => view! { <p class="px-5 py-4 text-muted">"An operator can’t be suspended."</p> }.into_any(),
                 (false, false) => view! {
-                    <details class="px-5 py-4" open=is_posted("suspend_user")>
+                    <details class="px-5 py-4" open=is_posted(SuspendUser::FORM)>
                         <summary class="font-medium">"Suspend…"</summary>
-                        <Form action="suspend_user" hidden=hidden(None) class="flex max-w-xl flex-col gap-4 pt-4">
+                        <Form to=SuspendUser::FORM hidden=hidden(None) class="flex max-w-xl flex-col gap-4 pt-4">
                             <p class="text-muted">"Her sessions end at once, and she can’t sign in until she is resumed. Her organizations go on."</p>
                             <TextArea name="reason" label="Reason" rows=2 hint="She is told when she tries to sign in."/>
                             <div><SubmitButton look=Look::Danger>"Suspend"</SubmitButton></div>
@@ -133,7 +134,7 @@ fn Deeds(id: UserId, suspended: bool, operator: bool) -> impl IntoView {
                 }.into_any(),
             }}
             <div class="px-5 py-4">
-                <Form action="set_operator" hidden=hidden(Some(("is_operator", promote))) class="flex flex-wrap items-center justify-between gap-3">
+                <Form to=SetOperator::FORM hidden=hidden(Some(("is_operator", promote))) class="flex flex-wrap items-center justify-between gap-3">
                     <span class="text-muted">"Operators see and change everything on this platform."</span>
                     <SubmitButton look=Look::Plain>{word}</SubmitButton>
                 </Form>

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
 mod fields;
+mod forms;
 mod input;
 mod or_null;
 pub use crate::git::{Branch, GitUrl};
 pub use fields::*;
+pub use forms::*;
 pub use input::*;
 
 /// Where an application's image comes from.

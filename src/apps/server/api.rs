@@ -45,7 +45,7 @@ pub fn router() -> OpenApiRouter {
 }
 
 fn app_id(text: &str) -> Result<AppId> {
-    named(text, Thing::Application)
+    named(text, Thing::APPLICATION)
 }
 
 /// One application, with its version as `ETag`.
@@ -81,7 +81,7 @@ struct Which {
     responses((status = 200, description = "A page of applications", body = List<Application>)))]
 async fn list(ctx: Ctx, QueryParams(asked): QueryParams<Which>) -> Result<Json<List<Application>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
-    let cluster = asked.cluster_id.as_deref().map(|id| named(id, Thing::Cluster)).transpose()?;
+    let cluster = asked.cluster_id.as_deref().map(|id| named(id, Thing::CLUSTER)).transpose()?;
     let filter = service::Filter { search: asked.search, status: forms::status(asked.status.as_deref())?, cluster, sort: asked.sort };
     let (data, pagination) = service::list(&ctx, &filter, paging).await?;
     Ok(Json(List { success: true, data, pagination }))

@@ -1,7 +1,7 @@
 //! How what an application runs ends, for one application and for all of an organization. Whatever is being deployed ends with it: going
 //! live would start again what was just stopped. Deployments are held before applications, as by the switch that puts one live.
 use crate::{
-    apps::model::Wanted,
+    apps::{model::Wanted, server::events},
     audit::server::service::{Event, record_for, record_in},
     error::Result,
     fault::Because,
@@ -53,7 +53,7 @@ pub async fn stop_all_of(tx: &Tx, ctx: &Ctx, org: &OrgId) -> Result<Vec<AppId>> 
     want(tx, &apps, Wanted::Stopped, ctx.panel.now(), true).await?;
     for app in &apps {
         let detail = json!({ "before": "running", "after": "stopped", "suspended": true });
-        record_in(tx, ctx, org, "application.stopped", app, detail).await?;
+        record_in(tx, ctx, org, events::APPLICATION_STOPPED, app, detail).await?;
     }
     Ok(apps)
 }
@@ -66,7 +66,7 @@ pub async fn start_all_of(tx: &Tx, ctx: &Ctx, org: &OrgId) -> Result<Vec<AppId>>
     want(tx, &apps, Wanted::Running, ctx.panel.now(), false).await?;
     for app in &apps {
         let detail = json!({ "before": "stopped", "after": "running", "resumed": true });
-        record_in(tx, ctx, org, "application.started", app, detail).await?;
+        record_in(tx, ctx, org, events::APPLICATION_STARTED, app, detail).await?;
     }
     Ok(apps)
 }
@@ -81,9 +81,8 @@ pub async fn delete_all_of(tx: &Tx, org: &OrgId, at: Timestamp) -> Result<Vec<Ap
         application::Entity::update_many().col_expr(Column::DeletedAt, Expr::value(at)).filter(Column::Id.is_in(apps.iter().cloned()));
     end.exec(tx).await.because("deleting applications")?;
     for app in &apps {
-        let origin = Origin { address: String::new(), agent: String::new(), request_id: String::new() };
-        let event = Event { name: "application.deleted", target: app.to_string(), detail: json!({ "with_organization": true }) };
-        record_for(tx, org, "system", &origin, at, event).await?;
+        let event = Event { kind: events::APPLICATION_DELETED, target: app.to_string(), detail: json!({ "with_organization": true }) };
+        record_for(tx, org, "system", &Origin::system(), at, event).await?;
     }
     Ok(apps)
 }

@@ -2,10 +2,9 @@
 //! names that the forms have.
 use crate::{
     apps::{
-        fns::{CreateForm, LogEntry, LogPage, RepositoryCheck},
         model::{
-            AppStatus, CreateApplication, EnvInputObject, EnvInputValue, GitInput, GitUrl, HealthCheckInput, ImageInput, LimitsInput,
-            SourceInput, UpdateApplication,
+            AppStatus, CreateApplication, CreateForm, EnvInputObject, EnvInputValue, GitInput, GitUrl, HealthCheckInput, ImageInput,
+            LimitsInput, LogEntry, LogPage, RepositoryCheck, SourceInput, UpdateApplication,
         },
         server::logs::Line,
     },

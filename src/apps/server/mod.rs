@@ -2,6 +2,7 @@
 pub mod api;
 pub mod ending;
 pub mod env;
+pub mod events;
 pub mod forms;
 pub mod functions;
 pub mod logs;

@@ -1,6 +1,5 @@
 //! What members do with applications: create, look, configure, scale, stop, start, delete. Each finds and authorizes, decides, writes
 //! what is wanted, and wakes the loop that makes it so.
-use crate::orgs::server::{APPLICATIONS, DEPLOYMENTS, ROUTES};
 use crate::{
     apps::{
         model::{
@@ -8,7 +7,7 @@ use crate::{
             parse_env,
         },
         server::{
-            ending, env,
+            ending, env, events,
             view::{self, view, views},
         },
     },
@@ -20,7 +19,7 @@ use crate::{
     orgs::server::{hold::goes_on, service as orgs},
     rights::Action,
     runtime::{changes::Changed, panel::Panel},
-    store::{Tx, is_taken, json::JsonText, random, tables::application},
+    store::{EventKind, Tx, is_taken, json::JsonText, random, tables::application},
     web::{
         api::{Pagination, Paging, contains},
         ctx::{Ctx, Granted},
@@ -143,7 +142,7 @@ pub async fn create(ctx: &Ctx, form: &CreateApplication) -> Result<Application> 
             if !variables.is_empty() {
                 env::append(tx, &ctx.panel, &row, &variables).await?;
             }
-            record(tx, ctx, "application.created", &row.id, json!({ "name": row.name })).await?;
+            record(tx, ctx, events::APPLICATION_CREATED, &row.id, json!({ "name": row.name })).await?;
             Ok(row.id)
         })
         .await?;
@@ -197,7 +196,7 @@ pub async fn update(ctx: &Ctx, id: &AppId, form: &UpdateApplication, if_match: O
             {
                 return Err(name_taken());
             }
-            record(tx, ctx, "application.configured", &app.id, json!({ "changed": changed })).await?;
+            record(tx, ctx, events::APPLICATION_CONFIGURED, &app.id, json!({ "changed": changed })).await?;
             let change = application::ActiveModel { name: Set(name), settings: Set(text), ..touched(ctx, &app) };
             write(tx, &app, change).await
         })
@@ -240,7 +239,7 @@ pub async fn scale(ctx: &Ctx, id: &AppId, to: Replicas) -> Result<Scaled> {
     ctx.panel
         .db
         .tx(async |tx| {
-            record(tx, ctx, "application.scaled", &app.id, json!({ "from": app.replicas, "to": to.get() })).await?;
+            record(tx, ctx, events::APPLICATION_SCALED, &app.id, json!({ "from": app.replicas, "to": to.get() })).await?;
             write(tx, &app, application::ActiveModel { replicas: Set(i64::from(to.get())), ..touched(ctx, &app) }).await
         })
         .await?;
@@ -250,15 +249,15 @@ pub async fn scale(ctx: &Ctx, id: &AppId, to: Replicas) -> Result<Scaled> {
 
 /// Stops all replicas; the release stays, and the address says that the application is stopped.
 pub async fn stop(ctx: &Ctx, id: &AppId) -> Result<Application> {
-    want(ctx, id, Wanted::Stopped, "application.stopped").await
+    want(ctx, id, Wanted::Stopped, events::APPLICATION_STOPPED).await
 }
 
 /// Starts the live release again.
 pub async fn start(ctx: &Ctx, id: &AppId) -> Result<Application> {
-    want(ctx, id, Wanted::Running, "application.started").await
+    want(ctx, id, Wanted::Running, events::APPLICATION_STARTED).await
 }
 
-async fn want(ctx: &Ctx, id: &AppId, to: Wanted, event: &str) -> Result<Application> {
+async fn want(ctx: &Ctx, id: &AppId, to: Wanted, event: EventKind) -> Result<Application> {
     let app = ctx.app(id).to(Action::Scale).await?;
     if app.live_deployment_id.is_none() {
         return Err(Error::Conflict("There is nothing to stop or start yet. Deploy the application first.".into()));
@@ -290,7 +289,7 @@ pub async fn delete(ctx: &Ctx, id: &AppId, confirm: Option<&str>) -> Result<()> 
     ctx.panel
         .db
         .tx(async |tx| {
-            record(tx, ctx, "application.deleted", &app.id, json!({ "name": app.name })).await?;
+            record(tx, ctx, events::APPLICATION_DELETED, &app.id, json!({ "name": app.name })).await?;
             ending::cancel_deployments(tx, &app.id).await?;
             let change = application::ActiveModel { wanted: Set(Wanted::Deleted), deleted_at: Set(Some(now)), ..touched(ctx, &app) };
             write(tx, &app, change).await
@@ -349,7 +348,7 @@ async fn store_environment(ctx: &Ctx, app: &Granted<application::Model>, now: &[
         ctx.panel
             .db
             .tx(async |tx| {
-                record(tx, ctx, "application.environment_changed", &app.id, json!({ "set": changed, "removed": removed })).await?;
+                record(tx, ctx, events::APPLICATION_ENVIRONMENT_CHANGED, &app.id, json!({ "set": changed, "removed": removed })).await?;
                 env::append(tx, &ctx.panel, app, next).await
             })
             .await?;

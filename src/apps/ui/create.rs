@@ -2,18 +2,21 @@
 //! repository while its address is typed.
 use crate::{
     apps::{
-        fns::{RepositoryCheck, RepositoryLook, check_repository},
-        ui::fields::{BuildFields, FirstFields, NameFields, RunFields, SourceFields, Typed},
+        fns::check_repository,
+        model::{RepositoryCheck, RepositoryLook},
+        ui::{
+            DeploymentForms,
+            fields::{BuildFields, FirstFields, NameFields, RunFields, SourceFields, Typed},
+        },
     },
     error::Result,
-    kit::{Card, Form, LinkButton, Look, Page, PageTitle, Posted, SubmitButton, Tone, field_id, load, side},
+    kit::{Card, Form, LinkButton, Look, Page, PageTitle, Posted, SubmitButton, Tone, load, side},
     orgs::{fns::read_defaults, model::Defaults},
     rights::Action,
 };
 use leptos::{prelude::*, task::spawn_local};
 use std::time::Duration;
 
-const ACTION: &str = "create_application";
 const BRANCHES: &str = "branches";
 /// The fields behind the fold.
 const MORE: [&str; 8] =
@@ -35,13 +38,16 @@ fn Creation(defaults: Defaults) -> impl IntoView {
         cpu: defaults.cpu_millis.map(|it| (f64::from(it.0) / 1000.0).to_string()).unwrap_or_default(),
         ..Typed::default()
     });
+    let Some(DeploymentForms { create: form, .. }) = use_context() else { return ().into_any() };
     let posted = use_context::<Posted>();
     let unfolded = posted.is_some_and(|it| MORE.iter().any(|field| it.error.for_field(field).is_some()));
-    let check = || view! { <WatchRepository address=field_id(ACTION, "repository_url") branch=field_id(ACTION, "branch") name=field_id(ACTION, "name")/> };
+    let check = move || {
+        view! { <WatchRepository address=form.field_id("repository_url") branch=form.field_id("branch") name=form.field_id("name")/> }
+    };
     view! {
         <Page narrow=true>
             <PageTitle title="New application" above=vec![("Applications".into(), "/applications".into())]/>
-            <Form action=ACTION class="flex flex-col gap-6">
+            <Form to=form class="flex flex-col gap-6">
                 <Card title="Where it comes from">
                     <div class="flex flex-col gap-4"><SourceFields typed=source branches=Some(BRANCHES) below=check/></div>
                 </Card>
@@ -64,6 +70,7 @@ fn Creation(defaults: Defaults) -> impl IntoView {
             </Form>
         </Page>
     }
+    .into_any()
 }
 
 /// What is known of the repository that is being typed.

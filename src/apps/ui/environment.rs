@@ -1,12 +1,12 @@
 //! The variables of an application. Secrets are written, never read back; all of them apply with the next deployment.
 use crate::{
     apps::{
-        fns::{read_application, read_environment},
+        fns::{ImportVariables, RemoveVariable, SetVariable, read_application, read_environment},
         model::{Application, EnvVar},
-        ui::{AppFrame, Tab, app_param},
+        ui::{AppFrame, DeploymentForms, Tab, app_param},
     },
     id::AppId,
-    kit::{Card, Checkbox, Field, Form, Icon, Look, Notice, SubmitButton, Tag, TextArea, Tone, load},
+    kit::{Card, Checkbox, Field, Form, FormOf, Icon, Look, Notice, SubmitButton, Tag, TextArea, Tone, is_posted, load},
     rights::Action,
 };
 use leptos::prelude::*;
@@ -46,9 +46,11 @@ pub fn NeedsDeploy(
             <Notice tone=Tone::Warning>
                 <div class="flex flex-wrap items-center justify-between gap-x-6 gap-y-2">
                     <span>"Settings or variables were changed and do not apply yet. They do with the next deployment."</span>
-                    <Form action="configure_application" hidden=vec![("id", app.id.to_string())] class="contents">
-                        <SubmitButton look=Look::Plain small=true needs=Action::Deploy>"Apply configuration"</SubmitButton>
-                    </Form>
+                    {use_context::<DeploymentForms>().map(|forms| view! {
+                        <Form to=forms.configure hidden=vec![("id", app.id.to_string())] class="contents">
+                            <SubmitButton look=Look::Plain small=true needs=Action::Deploy>"Apply configuration"</SubmitButton>
+                        </Form>
+                    })}
                 </div>
             </Notice>
         }
@@ -92,7 +94,7 @@ fn Variable(id: AppId, variable: EnvVar) -> impl IntoView {
             </div>
             <div class="flex shrink-0 items-center gap-3">
                 <a href=format!("?change={name}") class=quiet aria-label=format!("Change {name}")>"Change"</a>
-                <Form action="remove_variable" hidden=vec![("id", id.to_string()), ("name", name.clone())] class="contents">
+                <Form to=RemoveVariable::FORM hidden=vec![("id", id.to_string()), ("name", name.clone())] class="contents">
                     <SubmitButton look=Look::Quiet small=true needs=Action::Secrets label=format!("Remove {name}")>"Remove"</SubmitButton>
                 </Form>
             </div>
@@ -108,7 +110,7 @@ fn SetVariable(id: AppId, changed: Option<EnvVar>) -> impl IntoView {
     let hint = if secret { "Stays as it is where nothing is typed." } else { "" };
     view! {
         <Card title=title>
-            <Form action="set_variable" hidden=vec![("id", id.to_string())]>
+            <Form to=SetVariable::FORM hidden=vec![("id", id.to_string())]>
                 <Field name="name" label="Name" value=name mono=true placeholder="DATABASE_URL" autocomplete="off"/>
                 <Field name="value" label="Value" value=value mono=true optional=true autocomplete="off" hint=hint/>
                 <Checkbox name="secret" label="Secret" checked=secret hint="Stored encrypted and never shown again."/>
@@ -121,13 +123,13 @@ fn SetVariable(id: AppId, changed: Option<EnvVar>) -> impl IntoView {
 #[component]
 fn Import(id: AppId) -> impl IntoView {
     view! {
-        <details class="group rounded-card border border-line bg-surface" open=crate::kit::is_posted("import_variables")>
+        <details class="group rounded-card border border-line bg-surface" open=is_posted(ImportVariables::FORM)>
             <summary class="flex items-center justify-between gap-4 px-5 py-4">
                 <span class="text-lead font-semibold">"Import a .env file"</span>
                 <span class="text-muted transition-transform duration-100 group-open:rotate-90">{Icon::Chevron.view()}</span>
             </summary>
             <div class="px-5 pb-5">
-                <Form action="import_variables" hidden=vec![("id", id.to_string())]>
+                <Form to=ImportVariables::FORM hidden=vec![("id", id.to_string())]>
                     <TextArea
                         name="environment" label="Lines" mono=true rows=8 placeholder="DATABASE_URL=postgres://…\nLOG_LEVEL=info"
                         hint="One NAME=value a line. Variables that are not named stay."

@@ -2,7 +2,7 @@
 use crate::{
     apps::{
         model::Application,
-        ui::{events_url, live::AppBadge},
+        ui::{DeploymentForms, events_url, live::AppBadge},
     },
     error::{Error, Result, Thing},
     id::AppId,
@@ -45,7 +45,7 @@ impl Tab {
 /// The application that the address names.
 pub fn app_param() -> Result<AppId> {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
-    id.parse().map_err(|_| Error::NotFound(Thing::Application))
+    id.parse().map_err(|_| Error::NotFound(Thing::APPLICATION))
 }
 
 /// The frame around a view of an application.
@@ -95,11 +95,13 @@ pub fn AppFrame(
 
 #[component]
 fn Deploy(app_id: AppId) -> impl IntoView {
-    view! {
-        <Form action="deploy_application" hidden=vec![("id", app_id.to_string())] class="contents">
-            <SubmitButton needs=Action::Deploy>"Deploy"</SubmitButton>
-        </Form>
-    }
+    use_context::<DeploymentForms>().map(|forms| {
+        view! {
+            <Form to=forms.deploy hidden=vec![("id", app_id.to_string())] class="contents">
+                <SubmitButton needs=Action::Deploy>"Deploy"</SubmitButton>
+            </Form>
+        }
+    })
 }
 
 #[component]

@@ -1,8 +1,8 @@
 //! The logs of all replicas of an application as one: the last lines by the server, what follows by a stream.
 use crate::{
     apps::{
-        fns::{LogEntry, LogPage, read_application_logs, read_state},
-        model::AppState,
+        fns::{read_application_logs, read_state},
+        model::{AppState, LogEntry, LogPage},
         ui::{AppFrame, Tab, app_param},
     },
     id::AppId,

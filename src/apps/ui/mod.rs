@@ -16,7 +16,23 @@ pub use live::{KeepFresh, ReplicaTable};
 pub use logs::{LogSources, Logs};
 pub use settings::Settings;
 
-use crate::{apps::model::AppStatus, id::AppId, kit::Tone};
+use crate::{
+    apps::model::AppStatus,
+    id::AppId,
+    kit::{FormTarget, Tone},
+};
+
+/// The forms on the pages of applications that call deployments, a higher feature: whoever serves the pages puts them into the context.
+/// Without them (in a test of a component) these forms are left out.
+#[derive(Debug, Clone, Copy)]
+pub struct DeploymentForms {
+    /// Makes an application.
+    pub create: FormTarget,
+    /// Deploys what its branch says now.
+    pub deploy: FormTarget,
+    /// Deploys the live release once more, with the settings of now.
+    pub configure: FormTarget,
+}
 
 /// What a status means.
 pub fn tone(status: AppStatus) -> Tone {

@@ -1,7 +1,7 @@
 //! Everything of an application that can be changed, and its end.
 use crate::{
     apps::{
-        fns::read_application,
+        fns::{DeleteApplication, UpdateApplication, read_application},
         model::Application,
         ui::{
             AppFrame, Tab, app_param,
@@ -9,7 +9,7 @@ use crate::{
             fields::{BuildFields, NameFields, RunFields, SourceFields, Typed},
         },
     },
-    kit::{Card, ConfirmByName, DangerZone, Form, SubmitButton, load},
+    kit::{Card, ConfirmByName, DangerZone, Form, FormOf, SubmitButton, load},
     rights::Action,
 };
 use leptos::{children::ViewFnOnce, prelude::*};
@@ -35,7 +35,7 @@ pub fn Settings(
 fn Change(app: Application) -> impl IntoView {
     let [source, build, name, run] = std::array::from_fn(|_| Typed::from(&app));
     view! {
-        <Form action="update_application" hidden=vec![("id", app.id.to_string()), ("version", app.version.to_string())] class="flex flex-col gap-6">
+        <Form to=UpdateApplication::FORM hidden=vec![("id", app.id.to_string()), ("version", app.version.to_string())] class="flex flex-col gap-6">
             <Card title="Where it comes from"><div class="flex flex-col gap-4"><SourceFields typed=source/> <BuildFields typed=build/></div></Card>
             <Card title="How it runs"><div class="flex flex-col gap-4"><NameFields typed=name/> <RunFields typed=run/></div></Card>
             <div class="flex flex-wrap items-center gap-3">
@@ -51,7 +51,7 @@ fn End(app: Application) -> impl IntoView {
     view! {
         <DangerZone>
             <ConfirmByName
-                action="delete_application" name=app.name.to_string() hidden=vec![("id", app.id.to_string())] title="Delete this application" needs=Action::Delete
+                to=DeleteApplication::FORM name=app.name.to_string() hidden=vec![("id", app.id.to_string())] title="Delete this application" needs=Action::Delete
                 text="Its replicas stop at once; its images, variables and address go. This can’t be undone." button="Delete application"
             />
         </DangerZone>

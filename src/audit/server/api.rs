@@ -2,7 +2,7 @@
 use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     audit::{
-        model::{Activity, ActivityQuery, AuditStream, CreateStream, ExportFormat, UpdateStream, file_name},
+        model::{Activity, ActivityQuery, AuditStream, CreateStream, ExportFormat, STREAM, UpdateStream, file_name},
         server::{
             export,
             service::{self, streams},
@@ -38,11 +38,11 @@ pub fn router() -> OpenApiRouter {
 }
 
 fn org_id(text: &str) -> Result<OrgId> {
-    named(text, Thing::Organization)
+    named(text, Thing::ORGANIZATION)
 }
 
 fn stream_id(text: &str) -> Result<StreamId> {
-    named(text, Thing::Stream)
+    named(text, STREAM)
 }
 
 /// `{ "success": true, "data": […], "pagination": … }`.

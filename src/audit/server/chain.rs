@@ -3,11 +3,12 @@
 //! being found. How many lines a chain has, and the last one's hash, stand sealed in its head, so that lines missing at the end are found
 //! as well. That a chain was begun is a line of the platform's own chain, so that a whole chain can't vanish either.
 use crate::{
+    audit::server::events,
     error::Result,
     fault::Because,
     id::{AuditId, Id, OrgId},
     store::{
-        AuditChain, Db, Tx, random,
+        AuditChain, Db, EventKind, Tx, random,
         secrets::{Secrets, hex},
         tables::{audit_event, audit_head, user},
     },
@@ -19,7 +20,7 @@ use sha2::Sha256;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// The event that tells of the first line of a chain.
-pub const BEGUN: &str = "audit.chain_begun";
+pub const BEGUN: EventKind = events::AUDIT_CHAIN_BEGUN;
 /// How many lines one statement inserts at most: PostgreSQL takes 65 535 values, SQLite 32 766.
 const AT_ONCE: usize = 500;
 
@@ -176,12 +177,12 @@ fn begun(org: &OrgId, at: Timestamp, request_id: String) -> audit_event::Model {
 }
 
 /// A line by nobody, from nowhere.
-pub fn line(org: OrgId, event: &str, target: String, detail: String, request_id: String, at: Timestamp) -> audit_event::Model {
+pub fn line(org: OrgId, kind: EventKind, target: String, detail: String, request_id: String, at: Timestamp) -> audit_event::Model {
     audit_event::Model {
         id: random::id::<AuditId>(),
         organization_id: org,
         user_id: String::new(),
-        event: event.into(),
+        event: kind.name().into(),
         target,
         detail,
         address: String::new(),

@@ -1,6 +1,7 @@
 //! The trail on the server.
 pub mod api;
 pub mod chain;
+pub mod events;
 pub mod export;
 pub mod functions;
 pub mod read;

@@ -1,13 +1,11 @@
 //! The loop that sends trails. Each stream is sent in order, some lines at a time, each batch until it arrived: at least once. A stream
 //! that fails is tried again later and later, and is switched off after three days.
-use crate::audit::server::STREAMS;
-use crate::audit::server::service::streams::deliver;
 use crate::{
     audit::{
         model::Filter,
         server::{
-            read,
-            service::{Event, record_for},
+            STREAMS, events, read,
+            service::{Event, record_for, streams::deliver},
         },
     },
     error::Result,
@@ -140,12 +138,12 @@ async fn failed(panel: &Panel, row: &audit_stream::Model, why: String) -> Result
         change.is_enabled = Set(false);
         change.disabled_reason = Set(Some(format!("Nothing arrived for three days. {why}")));
     }
-    let event = Event { name: "audit_stream.disabled", target: row.id.to_string(), detail: json!({ "name": row.name, "why": why }) };
+    let event = Event { kind: events::AUDIT_STREAM_DISABLED, target: row.id.to_string(), detail: json!({ "name": row.name, "why": why }) };
     write(panel, row, change, over.then_some(event)).await
 }
 
 /// Writes what became of a batch, unless the stream was changed meanwhile: then only what arrived counts.
-async fn write(panel: &Panel, row: &audit_stream::Model, change: audit_stream::ActiveModel, event: Option<Event<'_>>) -> Result<()> {
+async fn write(panel: &Panel, row: &audit_stream::Model, change: audit_stream::ActiveModel, event: Option<Event>) -> Result<()> {
     panel
         .db
         .tx(async |tx| {
@@ -162,9 +160,8 @@ async fn write(panel: &Panel, row: &audit_stream::Model, change: audit_stream::A
                 return Ok(());
             }
             if let Some(event) = event {
-                let origin = Origin { address: String::new(), agent: String::new(), request_id: String::new() };
                 let at: Timestamp = panel.now();
-                record_for(tx, &row.organization_id, "", &origin, at, event).await?;
+                record_for(tx, &row.organization_id, "", &Origin::system(), at, event).await?;
             }
             Ok(())
         })

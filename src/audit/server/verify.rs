@@ -224,7 +224,8 @@ impl Reader<'_> {
 
     /// Chains that were begun are still there.
     async fn begun(&mut self, rows: &[audit_event::Model]) -> Result<()> {
-        let named: Vec<OrgId> = rows.iter().filter(|row| row.event == chain::BEGUN).filter_map(|row| row.target.parse().ok()).collect();
+        let named: Vec<OrgId> =
+            rows.iter().filter(|row| row.event == chain::BEGUN.name()).filter_map(|row| row.target.parse().ok()).collect();
         if named.is_empty() {
             return Ok(());
         }

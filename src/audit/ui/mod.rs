@@ -8,7 +8,7 @@ pub use streams::AuditStreams;
 use crate::{
     audit::{
         fns::{read_activity, read_activity_events},
-        model::ActivityQuery,
+        model::{ActivityQuery, KnownEvent},
     },
     kit::{EmptyState, Icon, LinkButton, Page, PageTitle, Tabs, load},
 };
@@ -86,15 +86,14 @@ pub fn ActivityPage() -> impl IntoView {
 }
 
 #[component]
-fn Filter(query: ActivityQuery, events: Vec<String>) -> impl IntoView {
+fn Filter(query: ActivityQuery, events: Vec<KnownEvent>) -> impl IntoView {
     const FIELD: &str = "h-8 w-full min-w-0 rounded-control border border-edge bg-surface px-3 shadow-control hover:border-faint";
     let chosen = query.event.clone().unwrap_or_default();
     let options = events
         .into_iter()
-        .map(|event| {
-            let selected = event == chosen;
-            let value = event.clone();
-            view! { <option value=value selected=selected>{event}</option> }
+        .map(|KnownEvent { name, words }| {
+            let selected = name == chosen;
+            view! { <option value=name selected=selected>{words}</option> }
         })
         .collect_view();
     let text = |name: &'static str, label: &'static str, kind: &'static str, value: Option<String>| {

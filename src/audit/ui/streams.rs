@@ -1,8 +1,13 @@
 //! Where the trail is sent: each place with how it stands, and the form for another one.
 use super::tabs;
 use crate::{
-    audit::{fns::read_audit_streams, model::AuditStream},
-    kit::{Card, Fact, Field, Form, KeyValue, Look, MaybeTime, Notice, Page, PageTitle, Status, SubmitButton, Tabs, Tag, Tone, load},
+    audit::{
+        fns::{CreateAuditStream, DeleteAuditStream, SwitchAuditStream, TestAuditStream, read_audit_streams},
+        model::AuditStream,
+    },
+    kit::{
+        Card, Fact, Field, Form, FormOf, KeyValue, Look, MaybeTime, Notice, Page, PageTitle, Status, SubmitButton, Tabs, Tag, Tone, load,
+    },
     rights::Action,
 };
 use leptos::prelude::*;
@@ -17,7 +22,7 @@ pub fn AuditStreams() -> impl IntoView {
                 <Tabs tabs=tabs() current="/organization/activity/streams"/>
                 {all.into_iter().map(|stream| view! { <Stream stream=stream/> }).collect_view()}
                 <Card title="Send the trail somewhere" text="Every line from now on, in order, each at least once.">
-                    <Form action="create_audit_stream" class="flex max-w-xl flex-col gap-4">
+                    <Form to=CreateAuditStream::FORM class="flex max-w-xl flex-col gap-4">
                         <Field name="name" label="Name" placeholder="siem" autocomplete="off"/>
                         <Field
                             name="url" label="Address" mono=true placeholder="https://siem.example.com/skypanel" autocomplete="off"
@@ -63,13 +68,13 @@ fn Stream(stream: AuditStream) -> impl IntoView {
                     <Fact name="Waiting">{stream.waiting}</Fact>
                 </KeyValue>
                 <div class="flex flex-wrap gap-2">
-                    <Form action="test_audit_stream" hidden=hidden.clone() class="contents">
+                    <Form to=TestAuditStream::FORM hidden=hidden.clone() class="contents">
                         <SubmitButton look=Look::Plain small=true needs=Action::Settings>"Send a test"</SubmitButton>
                     </Form>
-                    <Form action="switch_audit_stream" hidden=switch class="contents">
+                    <Form to=SwitchAuditStream::FORM hidden=switch class="contents">
                         <SubmitButton look=Look::Plain small=true needs=Action::Settings>{switch_word}</SubmitButton>
                     </Form>
-                    <Form action="delete_audit_stream" hidden=hidden class="contents">
+                    <Form to=DeleteAuditStream::FORM hidden=hidden class="contents">
                         <SubmitButton look=Look::Plain small=true needs=Action::Settings>"Remove"</SubmitButton>
                     </Form>
                 </div>

@@ -3,7 +3,7 @@ use crate::{
     error::{Error, Result, Thing},
     fault::Because,
     id::{ClusterId, Id, OrgId, PlanId, ProviderId},
-    plans::model::PlanLimits,
+    plans::model::{PLAN, PlanLimits},
     runtime::panel::Panel,
     store::{
         Db, Tx, is_taken,
@@ -103,12 +103,12 @@ pub async fn of_organization(panel: &Panel, org: &OrgId) -> Result<cluster::Mode
         .tx(async |tx| {
             let provider = pick(tx, None).await?;
             let plan = plan::Entity::find().filter(plan::Column::Name.eq(SHARED)).one(tx).await.because("looking up the shared plan")?;
-            insert(tx, panel, org, &provider, plan.ok_or(Error::NotFound(Thing::Plan))?.id).await
+            insert(tx, panel, org, &provider, plan.ok_or(Error::NotFound(PLAN))?.id).await
         })
         .await;
     match made {
         // Another panel made it at the same time.
-        Err(Error::Conflict(_)) => first.one(panel.db.read()).await.because("looking up a cluster")?.ok_or(Error::NotFound(Thing::Cluster)),
+        Err(Error::Conflict(_)) => first.one(panel.db.read()).await.because("looking up a cluster")?.ok_or(Error::NotFound(Thing::CLUSTER)),
         made => made,
     }
 }
@@ -182,16 +182,16 @@ async fn take_subnet(tx: &Tx, panel: &Panel, provider: &ProviderId, cluster: &Cl
 /// A cluster with the limits of its plan.
 pub async fn place(panel: &Panel, id: &ClusterId) -> Result<Place> {
     let cluster = cluster::Entity::find_by_id(id.clone()).one(panel.db.read()).await.because("looking up a cluster")?;
-    let cluster = cluster.ok_or(Error::NotFound(Thing::Cluster))?;
+    let cluster = cluster.ok_or(Error::NotFound(Thing::CLUSTER))?;
     let plan = plan::Entity::find_by_id(cluster.plan_id.clone()).one(panel.db.read()).await.because("looking up a plan")?;
-    let limits = plan.ok_or(Error::NotFound(Thing::Plan))?.limits.read()?;
+    let limits = plan.ok_or(Error::NotFound(PLAN))?.limits.read()?;
     Ok(Place { cluster, limits })
 }
 
 /// Holds a cluster's row to the end of the transaction, for what is counted in it.
 pub async fn hold(tx: &Tx, id: &ClusterId) -> Result<()> {
     let row = cluster::Entity::find_by_id(id.clone()).lock_exclusive().one(tx).await.because("holding a cluster")?;
-    row.map(|_| ()).ok_or(Error::NotFound(Thing::Cluster))
+    row.map(|_| ()).ok_or(Error::NotFound(Thing::CLUSTER))
 }
 
 /// The swarm that a cluster is a slice of.

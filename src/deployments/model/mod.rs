@@ -1,6 +1,7 @@
 //! What both sides know of a deployment: its phases and which may follow which, the ways it can fail and the sentence of each,
 //! and the dossier that is kept when it does.
 use crate::{
+    error::Thing,
     id::{AppId, DeploymentId, ReleaseId},
     units::Timestamp,
 };
@@ -8,9 +9,16 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, time::Duration};
 
 mod canary;
+mod forms;
 mod rollout;
 pub use canary::*;
+pub use forms::*;
 pub use rollout::*;
+
+/// What a release is called where there is none.
+pub const RELEASE: Thing = Thing::new("RELEASE", "release");
+/// The kinds of things of this feature.
+pub const THINGS: &[Thing] = &[RELEASE];
 
 /// Lines of log that a deployment keeps at most; what comes after is counted, not kept.
 pub const MAX_LOG_LINES: u64 = 20_000;

@@ -85,7 +85,7 @@ async fn deploy(
     QueryParams(asked): QueryParams<Wait>,
     Input(request): Input<DeployRequest>,
 ) -> Result<Response, Refusal> {
-    let id = named(&id, Thing::Application)?;
+    let id = named(&id, Thing::APPLICATION)?;
     may_wait_for(&ctx, &id, asked.wait).await?;
     let made = service::deploy(&ctx, &id, &request).await?;
     follow(&ctx, made, asked.wait).await
@@ -95,7 +95,7 @@ async fn deploy(
 #[utoipa::path(post, path = "/api/paas/applications/{id}/restart", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
 async fn restart(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wait>) -> Result<Response, Refusal> {
-    let id = named(&id, Thing::Application)?;
+    let id = named(&id, Thing::APPLICATION)?;
     may_wait_for(&ctx, &id, asked.wait).await?;
     let made = service::restart(&ctx, &id).await?;
     follow(&ctx, made, asked.wait).await
@@ -115,7 +115,7 @@ struct Page {
     responses((status = 200, description = "A page of deployments", body = List<Deployment>)))]
 async fn list(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Page>) -> Result<Json<List<Deployment>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
-    let (data, pagination) = service::list(&ctx, &named(&id, Thing::Application)?, paging).await?;
+    let (data, pagination) = service::list(&ctx, &named(&id, Thing::APPLICATION)?, paging).await?;
     Ok(Json(List { success: true, data, pagination }))
 }
 
@@ -123,7 +123,7 @@ async fn list(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<
 #[utoipa::path(get, path = "/api/paas/deployments/{id}", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 200, description = "The deployment", body = Success<Deployment>)))]
 async fn get(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wait>) -> Answer<Deployment> {
-    let id = named(&id, Thing::Deployment)?;
+    let id = named(&id, Thing::DEPLOYMENT)?;
     match waiting(asked.wait)? {
         Some(at_most) => ok(service::wait(&ctx, &id, at_most).await?),
         None => ok(service::get(&ctx, &id).await?),
@@ -150,7 +150,7 @@ struct Lines {
 #[utoipa::path(get, path = "/api/paas/deployments/{id}/logs", tag = "Deployments", params(("id" = String, Path), Lines),
     responses((status = 200, description = "Lines in order, or a stream of them", body = Success<Vec<LogLine>>)))]
 async fn logs(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Lines>, headers: HeaderMap) -> Result<Response, Refusal> {
-    let id = named(&id, Thing::Deployment)?;
+    let id = named(&id, Thing::DEPLOYMENT)?;
     let after = asked.last_event_id.as_deref().or(asked.after.as_deref());
     let after = match sse::last_seen(&headers, after) {
         Some(text) => {
@@ -172,7 +172,7 @@ async fn logs(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<
 #[utoipa::path(post, path = "/api/paas/deployments/{id}/rollback", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The new deployment, to be followed", body = Success<Deployment>)))]
 async fn rollback(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wait>) -> Result<Response, Refusal> {
-    let id = named(&id, Thing::Deployment)?;
+    let id = named(&id, Thing::DEPLOYMENT)?;
     may_wait_beside(&ctx, &id, asked.wait).await?;
     let made = service::rollback(&ctx, &id).await?;
     follow(&ctx, made, asked.wait).await
@@ -182,7 +182,7 @@ async fn rollback(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryPar
 #[utoipa::path(post, path = "/api/paas/deployments/{id}/cancel", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
 async fn cancel(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wait>) -> Result<Response, Refusal> {
-    let id = named(&id, Thing::Deployment)?;
+    let id = named(&id, Thing::DEPLOYMENT)?;
     may_wait_beside(&ctx, &id, asked.wait).await?;
     let ended = service::cancel(&ctx, &id).await?;
     follow(&ctx, ended, asked.wait).await
@@ -192,7 +192,7 @@ async fn cancel(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParam
 #[utoipa::path(post, path = "/api/paas/deployments/{id}/promote", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
 async fn promote(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wait>) -> Result<Response, Refusal> {
-    let id = named(&id, Thing::Deployment)?;
+    let id = named(&id, Thing::DEPLOYMENT)?;
     may_wait_beside(&ctx, &id, asked.wait).await?;
     let decided = canaries::promote(&ctx, &id).await?;
     follow(&ctx, decided, asked.wait).await
@@ -202,7 +202,7 @@ async fn promote(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryPara
 #[utoipa::path(post, path = "/api/paas/deployments/{id}/rollback-now", tag = "Deployments", params(("id" = String, Path), Wait),
     responses((status = 202, description = "The deployment, to be followed", body = Success<Deployment>)))]
 async fn rollback_now(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): QueryParams<Wait>) -> Result<Response, Refusal> {
-    let id = named(&id, Thing::Deployment)?;
+    let id = named(&id, Thing::DEPLOYMENT)?;
     may_wait_beside(&ctx, &id, asked.wait).await?;
     let decided = canaries::roll_back_now(&ctx, &id).await?;
     follow(&ctx, decided, asked.wait).await
@@ -212,12 +212,12 @@ async fn rollback_now(ctx: Ctx, Path(id): Path<String>, QueryParams(asked): Quer
 #[utoipa::path(get, path = "/api/paas/applications/{id}/rollout", tag = "Deployments", params(("id" = String, Path)),
     responses((status = 200, description = "The strategy and the settings of canaries", body = Success<Rollout>)))]
 async fn rollout(ctx: Ctx, Path(id): Path<String>) -> Answer<Rollout> {
-    ok(canaries::rollout(&ctx, &named(&id, Thing::Application)?).await?)
+    ok(canaries::rollout(&ctx, &named(&id, Thing::APPLICATION)?).await?)
 }
 
 /// Changes how new releases come before visitors, from the next deployment on. What is left out stays.
 #[utoipa::path(put, path = "/api/paas/applications/{id}/rollout", tag = "Deployments", params(("id" = String, Path)),
     request_body = RolloutInput, responses((status = 200, description = "The strategy and the settings as they are now", body = Success<Rollout>)))]
 async fn set_rollout(ctx: Ctx, Path(id): Path<String>, Input(input): Input<RolloutInput>) -> Answer<Rollout> {
-    ok(canaries::set_rollout(&ctx, &named(&id, Thing::Application)?, &input).await?)
+    ok(canaries::set_rollout(&ctx, &named(&id, Thing::APPLICATION)?, &input).await?)
 }

@@ -1,9 +1,6 @@
 //! What the form of rollouts says, put into the words of the API: the same parsing and the same sentences, under the names of the fields.
 use crate::{
-    deployments::{
-        fns::RolloutForm,
-        model::{CanaryInput, RolloutInput, Step},
-    },
+    deployments::model::{CanaryInput, RolloutForm, RolloutInput, Step},
     error::{Error, FieldError, Fields, Result},
 };
 

@@ -6,6 +6,7 @@ pub mod canary_numbers;
 pub mod canary_share;
 pub mod canary_view;
 pub mod dossier;
+pub mod events;
 pub mod failure;
 pub mod functions;
 pub mod redact;

@@ -23,7 +23,7 @@ pub async fn shown(ctx: &Ctx, id: &DeploymentId, deed: Action) -> Result<Deploym
     let row = ctx.deployment(id).to(deed).await?;
     let app =
         application::Entity::find_by_id(row.application_id.clone()).one(ctx.panel.db.read()).await.because("looking up an application")?;
-    view(&ctx.panel, &app.ok_or(Error::NotFound(Thing::Application))?, (*row).clone()).await
+    view(&ctx.panel, &app.ok_or(Error::NotFound(Thing::APPLICATION))?, (*row).clone()).await
 }
 
 /// Deployments of one application, without phases and dossiers.

@@ -1,8 +1,11 @@
 //! A canary on the pages: both releases side by side while it runs, and what came of it afterwards.
 use crate::{
-    deployments::model::{Canary, Counts, Deployment, Numbers, Outcome, Strategy, Verdict, grouped, latency},
+    deployments::{
+        fns::{PromoteCanary, TakeBackCanary},
+        model::{Canary, Counts, Deployment, Numbers, Outcome, Strategy, Verdict, grouped, latency},
+    },
     kit::{
-        Ask, Card, Icon, Look, Now, Time, Tone,
+        Ask, Card, FormOf, Icon, Look, Now, Time, Tone,
         live::{LineState, events, ticking},
         side,
     },
@@ -54,11 +57,11 @@ fn Decide(id: String) -> impl IntoView {
     view! {
         <div class="flex flex-wrap gap-2">
             <Ask
-                action="take_back_canary" words="Roll back now" icon=Icon::Rollback needs=Action::Deploy hidden=vec![("id", id.clone())] look=Look::Danger
+                to=TakeBackCanary::FORM words="Roll back now" icon=Icon::Rollback needs=Action::Deploy hidden=vec![("id", id.clone())] look=Look::Danger
                 text="All visitors get the release before again at once, and this deployment fails." button="Roll back now"
             />
             <Ask
-                action="promote_canary" words="Promote now" icon=Icon::Rocket needs=Action::Deploy hidden=vec![("id", id)]
+                to=PromoteCanary::FORM words="Promote now" icon=Icon::Rocket needs=Action::Deploy hidden=vec![("id", id)]
                 text="All visitors get the new release, whatever its numbers say so far." button="Promote now"
             />
         </div>

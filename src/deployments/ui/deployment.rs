@@ -2,7 +2,7 @@
 use crate::{
     apps::{fns::read_application, model::Application},
     deployments::{
-        fns::{read_deployment, read_deployment_log},
+        fns::{CancelDeployment, DeployApplication, read_deployment, read_deployment_log},
         model::{Deployment, Kind, LogLine, Phase},
         ui::{
             canary::CanaryCard,
@@ -15,8 +15,8 @@ use crate::{
     error::{Error, Result, Thing},
     id::DeploymentId,
     kit::{
-        Ask, Card, Copyable, Fact, Form, Icon, KeyValue, Look, Notice, Now, OnApp, Page, PageTitle, SubmitButton, Tag, TextLink, Time,
-        Tone, load,
+        Ask, Card, Copyable, Fact, Form, FormOf, Icon, KeyValue, Look, Notice, Now, OnApp, Page, PageTitle, SubmitButton, Tag, TextLink,
+        Time, Tone, load,
         log::{LogRow, LogView},
     },
     rights::Action,
@@ -26,7 +26,7 @@ use leptos_router::hooks::use_params_map;
 
 fn param() -> Result<DeploymentId> {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
-    id.parse().map_err(|_| Error::NotFound(Thing::Deployment))
+    id.parse().map_err(|_| Error::NotFound(Thing::DEPLOYMENT))
 }
 
 async fn read() -> Result<(Deployment, Option<Application>, Vec<LogLine>)> {
@@ -116,7 +116,7 @@ fn Actions(deployment: Deployment) -> impl IntoView {
             .then(|| {
                 view! {
                     <Ask
-                        action="cancel_deployment" words="Cancel" icon=Icon::Cross needs=Action::Deploy hidden=vec![("id", id)] look=Look::Danger
+                        to=CancelDeployment::FORM words="Cancel" icon=Icon::Cross needs=Action::Deploy hidden=vec![("id", id)] look=Look::Danger
                         text="The deployment ends, and what visitors see stays as it is." button="Cancel deployment"
                     />
                 }
@@ -125,7 +125,7 @@ fn Actions(deployment: Deployment) -> impl IntoView {
     }
     let again = matches!(deployment.phase, Phase::Failed | Phase::Cancelled).then(|| {
         view! {
-            <Form action="deploy_application" hidden=vec![("id", app_id)] class="contents">
+            <Form to=DeployApplication::FORM hidden=vec![("id", app_id)] class="contents">
                 <SubmitButton needs=Action::Deploy>"Deploy again"</SubmitButton>
             </Form>
         }

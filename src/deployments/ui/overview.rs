@@ -1,17 +1,17 @@
 //! An application at a glance: how many replicas run, what was deployed last, what it is made of, and the switches.
 use crate::{
     apps::{
-        fns::read_state,
+        fns::{ScaleApplication, StartApplication, StopApplication, read_state},
         model::{AppState, AppStatus, Application, Source},
         ui::{AppFrame, KeepFresh, NeedsDeploy, ReplicaTable, Tab, app_param, events_url},
     },
     deployments::{
-        fns::{read_deployment, read_deployments},
+        fns::{RestartApplication, read_deployment, read_deployments},
         model::{Deployment, MAX_LOG_LINES, Strategy},
         ui::{canary::CanaryCard, table::Deployments},
     },
     id::DeploymentId,
-    kit::{Ask, Card, Fact, Field, Form, Icon, KeyValue, LinkButton, Look, Notice, Now, SubmitButton, TextLink, Time, Tone, load},
+    kit::{Ask, Card, Fact, Field, Form, FormOf, Icon, KeyValue, LinkButton, Look, Notice, Now, SubmitButton, TextLink, Time, Tone, load},
     rights::Action,
     routing::{fns::read_maintenance, ui::InMaintenance},
 };
@@ -88,7 +88,7 @@ fn Switches(app: Application) -> impl IntoView {
     }
     if app.status == AppStatus::Stopped {
         return view! {
-            <Form action="start_application" hidden=hidden() class="contents">
+            <Form to=StartApplication::FORM hidden=hidden() class="contents">
                 <SubmitButton look=Look::Plain needs=Action::Scale>{Icon::Play.view()} "Start"</SubmitButton>
             </Form>
         }
@@ -96,11 +96,11 @@ fn Switches(app: Application) -> impl IntoView {
     }
     view! {
         <Ask
-            action="restart_application" words="Restart" icon=Icon::Restart needs=Action::Deploy hidden=hidden() button="Restart"
+            to=RestartApplication::FORM words="Restart" icon=Icon::Restart needs=Action::Deploy hidden=hidden() button="Restart"
             text="The live release starts again in fresh containers. The old ones serve until the new ones do."
         />
         <Ask
-            action="stop_application" words="Stop" icon=Icon::Stop needs=Action::Scale hidden=hidden() button="Stop" look=Look::Danger
+            to=StopApplication::FORM words="Stop" icon=Icon::Stop needs=Action::Scale hidden=hidden() button="Stop" look=Look::Danger
             text=format!("All replicas of {name} end, and its address says that it is stopped. The release is kept; start it again at any time.")
         />
     }
@@ -125,7 +125,7 @@ fn Running(state: AppState) -> impl IntoView {
 fn Scale(id: String, wanted: String) -> impl IntoView {
     view! {
         <div class="border-t border-line px-5 py-4">
-            <Form action="scale_application" hidden=vec![("id", id)] class="flex items-end gap-2">
+            <Form to=ScaleApplication::FORM hidden=vec![("id", id)] class="flex items-end gap-2">
                 <div class="w-28"><Field name="replicas" label="Replicas" kind="number" value=wanted/></div>
                 <SubmitButton look=Look::Plain needs=Action::Scale>"Scale"</SubmitButton>
             </Form>

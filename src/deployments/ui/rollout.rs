@@ -2,11 +2,11 @@
 use crate::{
     apps::ui::{Settings, app_param},
     deployments::{
-        fns::read_rollout,
+        fns::{ChangeRollout, read_rollout},
         model::{Rollout, Strategy, TooLittle},
     },
     id::AppId,
-    kit::{Card, Checkbox, Choice, Choices, Field, Form, Icon, Select, SubmitButton, TextArea, load},
+    kit::{Card, Checkbox, Choice, Choices, Field, Form, FormOf, Icon, Select, SubmitButton, TextArea, load},
     rights::Action,
 };
 use leptos::prelude::*;
@@ -32,7 +32,7 @@ fn Change(rollout: Rollout, id: AppId) -> impl IntoView {
     let points = f64::from(canary.error_margin_permille) / 10.0;
     let too_little = TooLittle::ALL.into_iter().map(|it| (it.name().to_string(), it.words().to_string())).collect();
     view! {
-        <Form action="change_rollout" hidden=vec![("id", id.to_string())]>
+        <Form to=ChangeRollout::FORM hidden=vec![("id", id.to_string())]>
             <Card title="How new releases go online">
                 <div class="flex flex-col gap-4">
                     <Choices

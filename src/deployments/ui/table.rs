@@ -1,10 +1,11 @@
 //! Deployments in rows: the newest first.
 use crate::{
     deployments::{
+        fns::RollBack,
         model::{Deployment, Kind},
         ui::{short, standing_of, subject},
     },
-    kit::{ActionsCell, Align, Ask, Cell, Column, Icon, NameCell, Row, Status, Table, Tag, Time, Took},
+    kit::{ActionsCell, Align, Ask, Cell, Column, FormOf, Icon, NameCell, Row, Status, Table, Tag, Time, Took},
     rights::Action,
 };
 use leptos::prelude::*;
@@ -80,7 +81,7 @@ pub fn RollBack(
     };
     view! {
         <Ask
-            action="roll_back" words="Roll back" icon=Icon::Rollback needs=Action::Deploy small=small hidden=vec![("id", deployment.id.to_string())]
+            to=RollBack::FORM words="Roll back" icon=Icon::Rollback needs=Action::Deploy small=small hidden=vec![("id", deployment.id.to_string())]
             text=format!("Visitors get {what} again, with its image, settings and variables. Nothing is built; what is live serves until it is ready.")
             button="Roll back to this release"
         />

@@ -1,6 +1,7 @@
 //! What both sides know of a domain: its name and the rule of it, the records that its owner sets, what was found, and how it and its
 //! certificate stand.
 use crate::{
+    error::Thing,
     id::{AppId, DomainId},
     units::Timestamp,
 };
@@ -140,6 +141,11 @@ words! {
         Challenge = "challenge", "Lets the platform answer the certificate authority’s challenges.";
     }
 }
+
+/// What a certificate is called where there is none.
+pub const CERTIFICATE: Thing = Thing::new("CERTIFICATE", "certificate");
+/// The kinds of things of this feature.
+pub const THINGS: &[Thing] = &[CERTIFICATE];
 
 /// A record to set in the domain's zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -29,7 +29,7 @@ pub fn router() -> OpenApiRouter {
 }
 
 fn domain_id(text: &str) -> Result<DomainId> {
-    named(text, Thing::Domain)
+    named(text, Thing::DOMAIN)
 }
 
 /// Claims a domain for an application; answers with the exact records that prove it and lead visitors here.
@@ -78,7 +78,7 @@ async fn list_of_application(
     QueryParams(asked): QueryParams<Page>,
 ) -> Result<Json<List<Domain>>, Refusal> {
     let paging = Paging::parse(asked.page, asked.limit)?;
-    let (data, pagination) = service::of_application(&ctx, &named(&id, Thing::Application)?, paging).await?;
+    let (data, pagination) = service::of_application(&ctx, &named(&id, Thing::APPLICATION)?, paging).await?;
     Ok(Json(List { success: true, data, pagination }))
 }
 

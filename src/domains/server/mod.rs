@@ -3,7 +3,9 @@
 pub mod api;
 pub mod authority;
 pub mod dns_update;
+pub mod events;
 pub mod functions;
+pub mod letters;
 pub mod life;
 pub mod material;
 pub mod names;

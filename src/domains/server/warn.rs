@@ -1,8 +1,9 @@
 //! Mail to an organization's owners about what goes wrong with a domain while nobody looks at the panel.
 use crate::{
+    domains::server::letters::DomainTroubleLetter,
     error::Result,
     fault::Because,
-    outbox::{self, Mail, Template},
+    outbox::{self, Mail},
     rights::Role,
     runtime::panel::Panel,
     store::{
@@ -25,13 +26,13 @@ pub async fn owners(tx: &Tx, panel: &Panel, row: &domain::Model, words: &str) ->
         .to_owned();
     let people = user::Entity::find().filter(user::Column::Id.in_subquery(owners)).order_by_asc(user::Column::Id).limit(MOST);
     for person in people.all(tx).await.because("looking up a domain's owners")? {
-        let template = Template::DomainTrouble {
+        let letter = DomainTroubleLetter {
             name: person.name,
             domain: row.shown.clone(),
             words: words.into(),
             link: format!("{}/domains/{}", panel.config.public_url(), row.id),
         };
-        outbox::queue(tx, panel, Mail { to: person.email, org: Some(row.organization_id.clone()), template }).await?;
+        outbox::queue(tx, panel, Mail { to: person.email, org: Some(row.organization_id.clone()), letter }).await?;
     }
     Ok(())
 }

@@ -1,15 +1,15 @@
 //! One domain: how it stands, what to set, what was found, its certificate, what it does, and its end.
 use crate::{
     domains::{
-        fns::read_domain,
+        fns::{ChangeDomain, OrderCertificate, RemoveCertificate, RemoveDomain, UploadCertificate, VerifyDomain, read_domain},
         model::{CertificateState, Claim, Domain},
         ui::{claim_tone, dns::DnsInstructions, ssl::SslStatus, verification::DomainVerification},
     },
     error::{Error, Result, Thing},
     id::DomainId,
     kit::{
-        Badge, Card, ConfirmByName, Copyable, DangerZone, Fact, Form, KeyValue, Look, Notice, OnApp, Page, PageTitle, Select, SubmitButton,
-        TextLink, Time, is_posted, load,
+        Badge, Card, ConfirmByName, Copyable, DangerZone, Fact, Form, FormOf, KeyValue, Look, Notice, OnApp, Page, PageTitle, Select,
+        SubmitButton, TextLink, Time, is_posted, load,
     },
     rights::Action,
 };
@@ -18,7 +18,7 @@ use leptos_router::hooks::use_params_map;
 
 fn domain_param() -> Result<DomainId> {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
-    id.parse().map_err(|_| Error::NotFound(Thing::Domain))
+    id.parse().map_err(|_| Error::NotFound(Thing::DOMAIN))
 }
 
 /// The domain that the address names.
@@ -43,7 +43,7 @@ pub fn DomainPage() -> impl IntoView {
             let id = domain.id.to_string();
             move || {
                 view! {
-                    <Form action="verify_domain" hidden=vec![("id", id)] class="contents">
+                    <Form to=VerifyDomain::FORM hidden=vec![("id", id)] class="contents">
                         <SubmitButton needs=Action::Domains>"Check now"</SubmitButton>
                     </Form>
                 }
@@ -71,8 +71,15 @@ pub fn DomainPage() -> impl IntoView {
 /// Seconds after which the page is read again by itself: soon while a certificate is on its way, seldom while the record is waited for.
 /// Never over a form that came back, which would be lost.
 fn follow(domain: &Domain) -> Option<u32> {
-    let is_refused = ["verify_domain", "change_domain", "upload_certificate", "remove_domain", "order_certificate", "remove_certificate"];
-    if is_refused.into_iter().any(is_posted) {
+    let forms = [
+        VerifyDomain::FORM,
+        ChangeDomain::FORM,
+        UploadCertificate::FORM,
+        RemoveDomain::FORM,
+        OrderCertificate::FORM,
+        RemoveCertificate::FORM,
+    ];
+    if forms.into_iter().any(is_posted) {
         return None;
     }
     let ordered = domain
@@ -142,7 +149,7 @@ fn Change(domain: Domain) -> impl IntoView {
     }
     view! {
         <Card title="What it does">
-            <Form action="change_domain" hidden=vec![("id", domain.id.to_string())]>
+            <Form to=ChangeDomain::FORM hidden=vec![("id", domain.id.to_string())]>
                 <Select name="role" label="Visitors of this domain" options=options(&roles) value=role/>
                 <Select
                     name="validation_method" label="The certificate authority checks by" options=options(&methods) value=domain.validation_method.name()
@@ -159,7 +166,7 @@ fn End(domain: Domain) -> impl IntoView {
     view! {
         <DangerZone>
             <ConfirmByName
-                action="remove_domain" name=domain.shown.clone() hidden=vec![("id", domain.id.to_string())] title="Remove this domain" needs=Action::Domains
+                to=RemoveDomain::FORM name=domain.shown.clone() hidden=vec![("id", domain.id.to_string())] title="Remove this domain" needs=Action::Domains
                 text="It leads to the application no more, and its certificate goes. The application and its other addresses stay. To add it again, a new record has to be set."
                 button="Remove domain"
             />

@@ -5,14 +5,14 @@ use crate::{
         ui::{AppFrame, Tab, app_param},
     },
     domains::{
-        fns::{read_domains, read_domains_of},
+        fns::{AddDomain, read_domains, read_domains_of},
         model::Domain,
         ui::{claim_tone, standing},
     },
     id::AppId,
     kit::{
-        Card, Cell, Checkbox, Column, EmptyState, Field, Form, Icon, LinkButton, Look, NameCell, Page, PageTitle, Pagination, Row, Select,
-        Status, SubmitButton, Table, Tag, TextLink, load,
+        Card, Cell, Checkbox, Column, EmptyState, Field, Form, FormOf, Icon, LinkButton, Look, NameCell, Page, PageTitle, Pagination, Row,
+        Select, Status, SubmitButton, Table, Tag, TextLink, load,
     },
     rights::Action,
 };
@@ -162,7 +162,7 @@ fn AddDomain(
     let methods = methods.map(|(value, words)| (value.to_string(), words.to_string())).to_vec();
     view! {
         <Card title="Add a domain">
-            <Form action="add_domain" hidden=vec![("id", id.to_string())]>
+            <Form to=AddDomain::FORM hidden=vec![("id", id.to_string())]>
                 <Field
                     name="domain" label="Domain" mono=true placeholder="shop.example.com" autocomplete="off"
                     hint="The next page shows the exact records to set at your provider."

@@ -1,11 +1,12 @@
 //! The certificate of a domain: how it stands in words, when the next try is, and a customer's own in its place.
 use crate::{
     domains::{
+        fns::{OrderCertificate, RemoveCertificate, UploadCertificate},
         model::{Certificate, CertificateSource, CertificateState, Domain},
         ui::standing,
     },
     id::DomainId,
-    kit::{Ask, Card, Fact, Form, Icon, KeyValue, Look, Notice, Status, SubmitButton, TextArea, Time, Tone, is_posted},
+    kit::{Ask, Card, Fact, Form, FormOf, Icon, KeyValue, Look, Notice, Status, SubmitButton, TextArea, Time, Tone, is_posted},
     rights::Action,
 };
 use leptos::prelude::*;
@@ -97,7 +98,7 @@ fn OrderButton(id: DomainId, has: bool) -> impl IntoView {
     let words = if has { "Order again" } else { "Order a certificate" };
     view! {
         <Ask
-            action="order_certificate" words=words icon=Icon::Restart needs=Action::Domains hidden=vec![("id", id.to_string())]
+            to=OrderCertificate::FORM words=words icon=Icon::Restart needs=Action::Domains hidden=vec![("id", id.to_string())]
             text="A new certificate is ordered now. Visitors get the present one until it is there; one that was uploaded is replaced."
             button="Order it"
         />
@@ -108,7 +109,7 @@ fn OrderButton(id: DomainId, has: bool) -> impl IntoView {
 fn RemoveButton(id: DomainId) -> impl IntoView {
     view! {
         <Ask
-            action="remove_certificate" words="Remove" icon=Icon::Cross needs=Action::Domains look=Look::Danger hidden=vec![("id", id.to_string())]
+            to=RemoveCertificate::FORM words="Remove" icon=Icon::Cross needs=Action::Domains look=Look::Danger hidden=vec![("id", id.to_string())]
             text="Visitors who come by HTTPS are warned by their browsers until there is another certificate."
             button="Remove certificate"
         />
@@ -118,13 +119,13 @@ fn RemoveButton(id: DomainId) -> impl IntoView {
 #[component]
 fn Upload(id: DomainId) -> impl IntoView {
     view! {
-        <details class="group rounded-card border border-line" open=is_posted("upload_certificate")>
+        <details class="group rounded-card border border-line" open=is_posted(UploadCertificate::FORM)>
             <summary class="flex items-center justify-between gap-4 px-4 py-3">
                 <span class="font-medium">"Upload your own"</span>
                 <span class="text-muted transition-transform duration-100 group-open:rotate-90">{Icon::Chevron.view()}</span>
             </summary>
             <div class="px-4 pb-4">
-                <Form action="upload_certificate" hidden=vec![("id", id.to_string())]>
+                <Form to=UploadCertificate::FORM hidden=vec![("id", id.to_string())]>
                     <TextArea
                         name="certificate_chain" label="Certificate chain" mono=true rows=6 placeholder="-----BEGIN CERTIFICATE-----"
                         hint="In PEM: the domain’s own first, then the ones that signed it."

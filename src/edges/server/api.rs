@@ -3,13 +3,13 @@ use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     edge::remote::{Heard, Report},
     edges::{
-        model::{Edge, EdgeForm, NewEdge},
+        model::{EDGE, Edge, EdgeForm, NewEdge},
         server::{
             service,
             stream::{self, Has},
         },
     },
-    error::{Error, Result, Thing},
+    error::{Error, Result},
     id::EdgeId,
     web::{
         api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, created, named, ok},
@@ -39,7 +39,7 @@ pub fn router() -> OpenApiRouter {
 }
 
 fn edge_id(text: &str) -> Result<EdgeId> {
-    named(text, Thing::Edge)
+    named(text, EDGE)
 }
 
 /// Which page.

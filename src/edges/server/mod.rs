@@ -1,6 +1,7 @@
 //! The server's half.
 pub mod api;
 pub mod distribution;
+pub mod events;
 pub mod functions;
 pub mod material;
 pub mod once;

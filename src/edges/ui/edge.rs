@@ -2,14 +2,14 @@
 use super::{HERE, list::version, tone};
 use crate::{
     edges::{
-        fns::read_edge,
-        model::{Edge, EdgeState},
+        fns::{RemoveEdge, RenameEdge, RevokeEdge, RotateEdge, read_edge},
+        model::{EDGE, Edge, EdgeState},
     },
-    error::{Error, Thing},
+    error::Error,
     id::EdgeId,
     kit::{
-        AdminTabs, Badge, Card, ConfirmByName, DangerZone, Fact, Field, Form, Icon, KeyValue, Look, MaybeTime, Notice, Page, PageTitle,
-        SubmitButton, Time, Tone, load,
+        AdminTabs, Badge, Card, ConfirmByName, DangerZone, Fact, Field, Form, FormOf, Icon, KeyValue, Look, MaybeTime, Notice, Page,
+        PageTitle, SubmitButton, Time, Tone, load,
     },
 };
 use leptos::prelude::*;
@@ -20,7 +20,7 @@ use leptos_router::hooks::use_params_map;
 pub fn AdminEdge() -> impl IntoView {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
     let found = async move {
-        let id: EdgeId = id.parse().map_err(|_| Error::NotFound(Thing::Edge))?;
+        let id: EdgeId = id.parse().map_err(|_| Error::NotFound(EDGE))?;
         read_edge(id).await
     };
     load(found, |it: Edge| {
@@ -39,27 +39,27 @@ pub fn AdminEdge() -> impl IntoView {
                 })}
                 <Facts it=it.clone()/>
                 <Card title="Name">
-                    <Form action="rename_edge" hidden=renamed class="flex max-w-md flex-col gap-4">
+                    <Form to=RenameEdge::FORM hidden=renamed class="flex max-w-md flex-col gap-4">
                         <Field name="name" label="Name" value=name autocomplete="off"/>
                         <div><SubmitButton look=Look::Plain>"Rename"</SubmitButton></div>
                     </Form>
                 </Card>
                 <Card title="Token" text="A new token is shown once. The old one is good no longer, so that the edge gets no news until it has the new one; it serves on meanwhile.">
-                    <Form action="rotate_edge" hidden=rotated>
+                    <Form to=RotateEdge::FORM hidden=rotated>
                         <div><SubmitButton look=Look::Plain>{Icon::Restart.view()} "Make a new token"</SubmitButton></div>
                     </Form>
                 </Card>
                 <DangerZone>
                     {(!is_revoked).then(|| view! {
                         <div class="px-5 py-4">
-                            <Form action="revoke_edge" hidden=revoked class="flex flex-wrap items-center justify-between gap-3">
+                            <Form to=RevokeEdge::FORM hidden=revoked class="flex flex-wrap items-center justify-between gap-3">
                                 <span>"Cuts the edge off from news at once. It serves on with what it has until it is stopped."</span>
                                 <SubmitButton look=Look::Danger>"Revoke"</SubmitButton>
                             </Form>
                         </div>
                     })}
                     <ConfirmByName
-                        action="remove_edge" name=again title="Remove this edge" button="Remove edge" hidden=id
+                        to=RemoveEdge::FORM name=again title="Remove this edge" button="Remove edge" hidden=id
                         text="It is cut off and leaves this list. Stop it on its machine, or visitors there see what is live now for ever."
                     />
                 </DangerZone>

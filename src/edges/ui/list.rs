@@ -2,12 +2,12 @@
 use super::{HERE, tone};
 use crate::{
     edges::{
-        fns::{read_edges, read_new_edge},
+        fns::{AddEdge, read_edges, read_new_edge},
         model::{Edge, EdgePage},
     },
     kit::{
-        AdminTabs, Align, Card, Cell, Column, Copyable, EmptyState, Field, Form, Icon, MaybeTime, NameCell, Notice, Page, PageTitle,
-        Pagination, Row, Status, SubmitButton, Table, Tone, load,
+        AdminTabs, Align, Card, Cell, Column, Copyable, EmptyState, Field, Form, FormOf, Icon, MaybeTime, NameCell, Notice, Page,
+        PageTitle, Pagination, Row, Status, SubmitButton, Table, Tone, load,
     },
 };
 use leptos::prelude::*;
@@ -26,7 +26,7 @@ pub fn AdminEdges() -> impl IntoView {
                 {new.map(|(name, token, command)| view! { <Token name=name token=token command=command/> })}
                 <List found=found/>
                 <Card title="Add an edge" text="Another machine that answers visitors. It gets routes and certificates from here, and serves on when the panel is away.">
-                    <Form action="add_edge" class="flex max-w-md flex-col gap-4">
+                    <Form to=AddEdge::FORM class="flex max-w-md flex-col gap-4">
                         <Field name="name" label="Name" placeholder="fra-1" hint="The machine it runs on." autocomplete="off"/>
                         <div><SubmitButton>"Add edge"</SubmitButton></div>
                     </Form>

@@ -1,9 +1,8 @@
 //! The API's door to its own keys.
 use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
-    error::Thing,
     keys::{
-        model::{ApiKey, CreateApiKey, NewApiKey, RotateApiKey, UpdateApiKey},
+        model::{API_KEY, ApiKey, CreateApiKey, NewApiKey, RotateApiKey, UpdateApiKey},
         server::service,
     },
     web::{
@@ -58,7 +57,7 @@ async fn create(ctx: Ctx, Input(form): Input<CreateApiKey>) -> Result<Response, 
 #[utoipa::path(get, path = "/api/api-keys/{id}", tag = "API keys", params(("id" = String, Path)),
     responses((status = 200, description = "The key; its version is the `ETag`", body = Success<ApiKey>)))]
 async fn get(ctx: Ctx, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let key = service::get(&ctx, &named(&id, Thing::ApiKey)?).await?;
+    let key = service::get(&ctx, &named(&id, API_KEY)?).await?;
     Ok(versioned(key.version, key))
 }
 
@@ -66,7 +65,7 @@ async fn get(ctx: Ctx, Path(id): Path<String>) -> Result<Response, Refusal> {
 #[utoipa::path(put, path = "/api/api-keys/{id}", tag = "API keys", params(("id" = String, Path)), request_body = UpdateApiKey,
     responses((status = 200, description = "The key", body = Success<ApiKey>)))]
 async fn update(ctx: Ctx, Path(id): Path<String>, headers: HeaderMap, Input(form): Input<UpdateApiKey>) -> Result<Response, Refusal> {
-    let key = service::update(&ctx, &named(&id, Thing::ApiKey)?, &form, if_match(&headers)?).await?;
+    let key = service::update(&ctx, &named(&id, API_KEY)?, &form, if_match(&headers)?).await?;
     Ok(versioned(key.version, key))
 }
 
@@ -74,7 +73,7 @@ async fn update(ctx: Ctx, Path(id): Path<String>, headers: HeaderMap, Input(form
 #[utoipa::path(delete, path = "/api/api-keys/{id}", tag = "API keys", params(("id" = String, Path)),
     responses((status = 200, description = "It is revoked", body = Success<Done>)))]
 async fn revoke(ctx: Ctx, Path(id): Path<String>) -> Answer<Done> {
-    service::revoke(&ctx, &named(&id, Thing::ApiKey)?).await?;
+    service::revoke(&ctx, &named(&id, API_KEY)?).await?;
     ok(Done)
 }
 
@@ -82,5 +81,5 @@ async fn revoke(ctx: Ctx, Path(id): Path<String>) -> Answer<Done> {
 #[utoipa::path(post, path = "/api/api-keys/{id}/rotate", tag = "API keys", params(("id" = String, Path)), request_body = RotateApiKey,
     responses((status = 200, description = "The key and its new secret", body = Success<NewApiKey>)))]
 async fn rotate(ctx: Ctx, Path(id): Path<String>, Input(form): Input<RotateApiKey>) -> Answer<NewApiKey> {
-    ok(service::rotate(&ctx, &named(&id, Thing::ApiKey)?, &form).await?)
+    ok(service::rotate(&ctx, &named(&id, API_KEY)?, &form).await?)
 }

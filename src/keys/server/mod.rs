@@ -1,5 +1,6 @@
 //! Keys on the server.
 pub mod api;
+pub mod events;
 pub mod functions;
 pub mod once;
 pub mod service;

@@ -1,13 +1,15 @@
 //! What people do with their keys: make, look, change, rotate, revoke. All of it in person: a key makes no key. Who looks after an
 //! organization's members sees and revokes the keys of all of them.
-use crate::auth::session::SessionCache;
 use crate::{
     audit::server::service::record,
-    auth::api_keys,
-    error::{Error, Result, Thing},
+    auth::{api_keys, session::SessionCache},
+    error::{Error, Result},
     fault::Because,
     id::{ApiKeyId, UserId},
-    keys::model::{ApiKey, CreateApiKey, KeyOwner, KeyPage, MOST, NewApiKey, RotateApiKey, UpdateApiKey, Wanted},
+    keys::{
+        model::{API_KEY, ApiKey, CreateApiKey, KeyOwner, KeyPage, MOST, NewApiKey, RotateApiKey, UpdateApiKey, Wanted},
+        server::events,
+    },
     rights::{Action, Permissions},
     store::{
         Tx,
@@ -56,7 +58,7 @@ fn seen(ctx: &Ctx, all: bool) -> Select<api_key::Entity> {
 async fn find(ctx: &Ctx, id: &ApiKeyId) -> Result<api_key::Model> {
     ctx.in_person()?;
     let row = seen(ctx, sees_all(ctx)).filter(api_key::Column::Id.eq(id.clone())).one(ctx.panel.db.read()).await;
-    row.because("looking up an API key")?.ok_or(Error::NotFound(Thing::ApiKey))
+    row.because("looking up an API key")?.ok_or(Error::NotFound(API_KEY))
 }
 
 /// One of the caller's own.
@@ -94,7 +96,7 @@ pub async fn get(ctx: &Ctx, id: &ApiKeyId) -> Result<ApiKey> {
 
 async fn view(ctx: &Ctx, row: api_key::Model) -> Result<ApiKey> {
     let all = views(ctx, vec![row]).await?;
-    all.into_iter().next().ok_or(Error::NotFound(Thing::ApiKey))
+    all.into_iter().next().ok_or(Error::NotFound(API_KEY))
 }
 
 /// Rows as they are shown, with two look-ups however many there are.
@@ -166,7 +168,7 @@ pub async fn create(ctx: &Ctx, form: &CreateApiKey) -> Result<NewApiKey> {
         }
         insert_secret(tx, &id, &secret).await?;
         let detail = json!({ "name": row.name, "permissions": permissions, "expires_at": expires_at });
-        record(tx, ctx, "api_key.created", &id, detail).await
+        record(tx, ctx, events::API_KEY_CREATED, &id, detail).await
     });
     made.await?;
     Ok(NewApiKey { key: view(ctx, row).await?, secret })
@@ -193,7 +195,7 @@ pub async fn update(ctx: &Ctx, id: &ApiKeyId, form: &UpdateApiKey, version: Opti
                 return Err(Error::Conflict("Somebody else changed this key meanwhile. Load it again.".into()));
             }
             let was = |it: &Wanted| json!({ "name": it.name, "permissions": it.permissions, "expires_at": it.expires_at });
-            record(tx, ctx, "api_key.changed", id, json!({ "before": was(&is), "after": was(&to) })).await
+            record(tx, ctx, events::API_KEY_CHANGED, id, json!({ "before": was(&is), "after": was(&to) })).await
         })
         .await?;
     ctx.panel.of::<SessionCache>().forget_key(id);
@@ -228,7 +230,7 @@ pub async fn rotate(ctx: &Ctx, id: &ApiKeyId, form: &RotateApiKey) -> Result<New
             let fading = api_key_secret::Entity::update_many().col_expr(api_key_secret::Column::ExpiresAt, Expr::value(now + grace));
             fading.filter(of_key).exec(tx).await.because("letting a secret fade")?;
             insert_secret(tx, id, &secret).await?;
-            record(tx, ctx, "api_key.rotated", id, json!({ "grace_hours": form.grace_hours })).await
+            record(tx, ctx, events::API_KEY_ROTATED, id, json!({ "grace_hours": form.grace_hours })).await
         })
         .await?;
     ctx.panel.of::<SessionCache>().forget_key(id);
@@ -240,9 +242,9 @@ pub async fn revoke(ctx: &Ctx, id: &ApiKeyId) -> Result<()> {
     let row = find(ctx, id).await?;
     let ended = ctx.panel.db.tx(async |tx| {
         if api_key::Entity::delete_by_id(id.clone()).exec(tx).await.because("revoking an API key")?.rows_affected == 0 {
-            return Err(Error::NotFound(Thing::ApiKey));
+            return Err(Error::NotFound(API_KEY));
         }
-        record(tx, ctx, "api_key.revoked", id, json!({ "name": row.name, "of": row.user_id })).await
+        record(tx, ctx, events::API_KEY_REVOKED, id, json!({ "name": row.name, "of": row.user_id })).await
     });
     ended.await?;
     ctx.panel.of::<SessionCache>().forget_key(id);

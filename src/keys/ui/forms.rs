@@ -1,7 +1,10 @@
 //! The forms that make, change and rotate a key.
 use crate::{
-    keys::model::ApiKey,
-    kit::{Card, Field, Form, Icon, Look, Posted, Select, SubmitButton, TextLink},
+    keys::{
+        fns::{CreateApiKey, RotateApiKey, UpdateApiKey},
+        model::ApiKey,
+    },
+    kit::{Card, Field, Form, FormOf, FormTarget, Icon, Look, Select, SubmitButton, TextLink, posted},
     rights::{Action, Permissions},
 };
 use leptos::prelude::*;
@@ -16,9 +19,9 @@ pub(super) fn NewKey(mine: Permissions) -> impl IntoView {
     let ends = [("", "Never"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), ("date", "On the day below")];
     view! {
         <Card title="Make a key">
-            <Form action="create_api_key">
+            <Form to=CreateApiKey::FORM>
                 <Field name="name" label="Name" placeholder="Continuous integration" hint="Where it will be used." autocomplete="off"/>
-                <Ticks action="create_api_key" shown=Permissions::ALL open=mine ticked=Permissions::NONE locked="You don’t have this permission yourself here."/>
+                <Ticks to=CreateApiKey::FORM shown=Permissions::ALL open=mine ticked=Permissions::NONE locked="You don’t have this permission yourself here."/>
                 <Select name="expires" label="Ends" options=options(&ends) value="90"/>
                 <Field name="expires_on" label="Day" kind="date" optional=true hint="Only with “On the day below”; to the end of that day, UTC."/>
                 <div><SubmitButton>"Make key"</SubmitButton></div>
@@ -36,10 +39,10 @@ pub(super) fn ChangeKey(key: ApiKey) -> impl IntoView {
     view! {
         <div class="flex flex-col gap-6">
             <Card title=format!("Change {}", key.name)>
-                <Form action="update_api_key" hidden=vec![("id", id), ("version", key.version.to_string())]>
+                <Form to=UpdateApiKey::FORM hidden=vec![("id", id), ("version", key.version.to_string())]>
                     <Field name="name" label="Name" value=key.name.clone() autocomplete="off"/>
                     <Ticks
-                        action="update_api_key" shown=key.permissions open=key.permissions ticked=key.permissions
+                        to=UpdateApiKey::FORM shown=key.permissions open=key.permissions ticked=key.permissions
                         locked="A key never gets more than it was made with."
                     />
                     <Field name="expires_on" label="Ends on" kind="date" value=ends optional=true hint="Empty for never; to the end of that day, UTC."/>
@@ -50,7 +53,7 @@ pub(super) fn ChangeKey(key: ApiKey) -> impl IntoView {
                 </Form>
             </Card>
             <Card title="Rotate" text="A new secret for the same key.">
-                <Form action="rotate_api_key" hidden=vec![("id", same)]>
+                <Form to=RotateApiKey::FORM hidden=vec![("id", same)]>
                     <Select name="grace_hours" label="The old secret ends" options=options(&grace) value="1"/>
                     <div><SubmitButton look=Look::Plain>{Icon::Restart.view()} "Rotate secret"</SubmitButton></div>
                 </Form>
@@ -61,8 +64,8 @@ pub(super) fn ChangeKey(key: ApiKey) -> impl IntoView {
 
 /// Permissions to tick; those that can't be given are locked and say why.
 #[component]
-fn Ticks(action: &'static str, shown: Permissions, open: Permissions, ticked: Permissions, locked: &'static str) -> impl IntoView {
-    let posted = use_context::<Posted>().filter(|posted| posted.action == action);
+fn Ticks(to: FormTarget, shown: Permissions, open: Permissions, ticked: Permissions, locked: &'static str) -> impl IntoView {
+    let posted = posted(to);
     let error = posted.as_ref().and_then(|posted| posted.error.for_field("permissions")).map(str::to_string);
     let is_ticked = |it: Action| match &posted {
         Some(posted) => posted.value(&format!("permissions[{it}]")).is_some(),
@@ -71,7 +74,7 @@ fn Ticks(action: &'static str, shown: Permissions, open: Permissions, ticked: Pe
     let boxes = shown
         .iter()
         .map(|it| {
-            let id = format!("{action}-permissions-{it}");
+            let id = to.field_id(&format!("permissions-{it}"));
             let lock = !open.may(it);
             view! {
                 <li class="flex items-start gap-2" title=lock.then_some(locked)>
@@ -89,7 +92,7 @@ fn Ticks(action: &'static str, shown: Permissions, open: Permissions, ticked: Pe
         })
         .collect_view();
     view! {
-        <fieldset class="flex flex-col gap-1.5" id=format!("{action}-permissions")>
+        <fieldset class="flex flex-col gap-1.5" id=to.field_id("permissions")>
             <legend class="mb-1.5 font-medium">"May"</legend>
             {error.map(|error| view! { <p class="text-bad-text">{error}</p> })}
             <ul class="flex max-h-80 flex-col gap-2.5 overflow-y-auto rounded-control border border-line p-3">{boxes}</ul>

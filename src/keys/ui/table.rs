@@ -1,8 +1,8 @@
 //! The list of keys.
 use crate::{
     id::UserId,
-    keys::model::ApiKey,
-    kit::{Align, Ask, Cell, Column, Icon, LinkButton, Look, Now, Row, Status, Table, Time, Tone},
+    keys::{fns::RevokeApiKey, model::ApiKey},
+    kit::{Align, Ask, Cell, Column, FormOf, Icon, LinkButton, Look, Now, Row, Status, Table, Time, Tone},
     units::Timestamp,
 };
 use leptos::prelude::*;
@@ -47,7 +47,7 @@ fn KeyRow(key: ApiKey, mine: bool) -> impl IntoView {
                 <div class="inline-flex flex-wrap justify-end gap-2">
                     {mine.then(|| view! { <LinkButton href=format!("?change={id}") small=true>"Change"</LinkButton> })}
                     <Ask
-                        action="revoke_api_key" words="Revoke" icon=Icon::Cross text=words button="Revoke" look=Look::Danger small=true
+                        to=RevokeApiKey::FORM words="Revoke" icon=Icon::Cross text=words button="Revoke" look=Look::Danger small=true
                         hidden=vec![("id", id.clone())]
                     />
                 </div>

@@ -252,4 +252,4 @@ pub fn set_status(_status: u16) {}
 pub fn set_cookie(_name: &str, _value: &str) {}
 
 /// A word for the next page: the server's business.
-pub fn remember(_word: &'static str) {}
+pub fn remember(_flash: super::super::Flash) {}

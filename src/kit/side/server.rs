@@ -67,12 +67,12 @@ pub fn set_cookie(name: &str, value: &str) {
     append_cookie(format!("{name}={value}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"));
 }
 
-/// Says on the next page, once, that something worked: one of [`Flash`]'s words.
-pub fn remember(word: &'static str) {
-    append_cookie(format!("{}={word}; Path=/; Max-Age=20; SameSite=Lax; HttpOnly", Flash::COOKIE));
+/// Says on the next page, once, that something worked.
+pub fn remember(flash: Flash) {
+    append_cookie(format!("{}={}; Path=/; Max-Age=20; SameSite=Lax; HttpOnly", Flash::COOKIE, flash.code()));
 }
 
-/// Forgets the word: it was said.
+/// Forgets the message: it was said.
 pub fn forget() {
     append_cookie(format!("{}=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly", Flash::COOKIE));
 }

@@ -70,7 +70,7 @@ pub struct HookResult {
 /// Refuses whoever does not know the secret; there is no webhook where none is set.
 pub fn admit(panel: &Panel, given: Option<&str>) -> Result<()> {
     let secret = panel.config.mail.webhook_secret().map_err(|why| crate::fault::internal("reading the webhook's secret", why))?;
-    let secret = secret.ok_or(Error::NotFound(Thing::Page))?;
+    let secret = secret.ok_or(Error::NotFound(Thing::PAGE))?;
     // Both go through a keyed hash: the comparison takes as long whatever was given.
     let tag = |text: &str| Hmac::<Sha256>::new_from_slice(&fresh_key()).ok().map(|mac| mac.chain_update(text.as_bytes()));
     let (Some(known), Some(given)) = (tag(&secret), tag(given.unwrap_or_default())) else { return Err(refused()) };

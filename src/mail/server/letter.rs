@@ -6,9 +6,9 @@ use crate::{
     id::{Id, MailId},
     mail::server::{
         render::{Trace, render},
-        smtp::Letter,
+        smtp::OutgoingMessage,
     },
-    outbox::{content, line},
+    outbox::{LetterKinds, content, line},
     runtime::panel::Panel,
     store::tables::mail,
     units::Timestamp,
@@ -32,13 +32,13 @@ const OPEN: &str = "open";
 const CLICK: &str = "click";
 
 /// Writes a message.
-pub fn letter(panel: &Panel, row: &mail::Model) -> Result<Result<Letter, Unwritable>> {
-    let template = content(panel, row)?;
+pub fn letter(panel: &Panel, row: &mail::Model) -> Result<Result<OutgoingMessage, Unwritable>> {
+    let words = panel.of::<LetterKinds>().write(&content(panel, row)?, &panel.config.brand.name)?;
     let config = &panel.config.mail;
     let url = panel.config.public_url();
     let (link, pixel) = (format!("{url}/m/c/{}", token(panel, CLICK, &row.id)), format!("{url}/m/o/{}", token(panel, OPEN, &row.id)));
     let trace = if config.tracking { Trace { link: Some(&link), pixel: Some(&pixel) } } else { Trace::default() };
-    let said = render(&panel.config.brand, &template, trace);
+    let said = render(&panel.config.brand, words, trace);
     let from: Address = config.from.as_deref().unwrap_or_default().parse().because("reading mail.from")?;
     let Ok(to) = row.recipient.parse::<Address>() else {
         return Ok(Err(Unwritable("The address can’t be written to.".into())));
@@ -60,7 +60,7 @@ pub fn letter(panel: &Panel, row: &mail::Model) -> Result<Result<Letter, Unwrita
         Some(address) => address.parse().because("writing a return address")?,
         None => from,
     };
-    Ok(Ok(Letter { from: return_path, to, body: message.formatted() }))
+    Ok(Ok(OutgoingMessage { from: return_path, to, body: message.formatted() }))
 }
 
 fn moment(at: Timestamp) -> SystemTime {

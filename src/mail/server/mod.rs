@@ -3,9 +3,11 @@
 pub mod api;
 pub mod bounces;
 pub mod dsn;
+pub mod events;
 pub mod functions;
 pub mod hook;
 pub mod letter;
+pub mod letters;
 pub mod render;
 pub mod service;
 pub mod smtp;

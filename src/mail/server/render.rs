@@ -1,17 +1,12 @@
 //! How a message reads, as HTML and as text. Everything that somebody typed is cut to one line without marks of direction and escaped where
 //! it is put in; styles stand inline, for mail programs that drop the rest, and the dark ones in a sheet for those that keep it.
 use crate::{
-    outbox::{Template, is_steering},
+    outbox::{LetterText, letter::name},
     runtime::config::BrandConfig,
-    units::Timestamp,
 };
 
 /// The accent where the operator set none.
 const ACCENT: &str = "#2563eb";
-/// Characters of a name.
-const NAME: usize = 100;
-/// Characters of somebody's own words.
-const WORDS: usize = 1_000;
 
 /// A message that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,136 +25,16 @@ pub struct Trace<'a> {
     pub pixel: Option<&'a str>,
 }
 
-/// What a message consists of; plain words throughout.
-struct Parts {
-    subject: String,
-    heading: String,
-    lines: Vec<String>,
-    /// Somebody's own words.
-    quote: Option<String>,
-    /// The button's words.
-    button: &'static str,
-    link: Option<String>,
-    /// Small, at the end.
-    note: String,
-}
-
-/// Writes a message in the operator's name.
-pub fn render(brand: &BrandConfig, template: &Template, trace: Trace<'_>) -> Rendered {
-    let mut parts = parts(brand, template);
-    let own = parts.link.clone();
-    if let Some(link) = trace.link.filter(|_| own.is_some()) {
-        parts.link = Some(link.into());
+/// Lays out a letter in the operator's name.
+pub fn render(brand: &BrandConfig, letter: LetterText, trace: Trace<'_>) -> Rendered {
+    let mut letter = letter;
+    if letter.heading.is_empty() {
+        letter.heading = letter.subject.clone();
     }
-    Rendered { subject: parts.subject.clone(), html: html(brand, &parts, trace.pixel), text: text(brand, &parts) }
-}
-
-/// A name in one line, without what could break out of it.
-fn name(text: &str) -> String {
-    short(text, NAME, false)
-}
-
-fn short(text: &str, most: usize, lines: bool) -> String {
-    let plain = |c: char| match c {
-        '\n' if lines => Some('\n'),
-        c if is_steering(c) => None,
-        c if c.is_control() || c.is_whitespace() => Some(' '),
-        c => Some(c),
-    };
-    let all: String = text.replace("\r\n", "\n").chars().filter_map(plain).collect();
-    let all = if lines { all.trim().to_string() } else { all.split_whitespace().collect::<Vec<_>>().join(" ") };
-    match all.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &all[..end]),
-        None => all,
+    if let (Some(own), Some(link)) = (&mut letter.link, trace.link) {
+        *own = link.into();
     }
-}
-
-fn until(at: Timestamp) -> String {
-    let plain = at.plain();
-    format!("{} UTC", plain.get(..16).unwrap_or(&plain))
-}
-
-fn parts(brand: &BrandConfig, template: &Template) -> Parts {
-    let product = name(&brand.name);
-    let hello = |who: &str| match name(who) {
-        who if who.is_empty() => "Hello,".to_string(),
-        who => format!("Hello {who},"),
-    };
-    let make = |subject: String, lines: Vec<String>, button: &'static str, note: &str| Parts {
-        heading: subject.clone(),
-        subject,
-        lines,
-        quote: None,
-        button,
-        link: template.link().map(str::to_string),
-        note: note.into(),
-    };
-    let not_you = "If this was not you, change your password at once and sign out all sessions under Account, Security.";
-    match template {
-        Template::Invitation { organization, inviter, role, message, expires_at, .. } => {
-            let (organization, inviter) = (name(organization), name(inviter));
-            let lines = vec![
-                format!("{inviter} invites you to join “{organization}” on {product} as {}.", name(role)),
-                format!("The invitation is good until {}.", until(*expires_at)),
-            ];
-            let note = "If you do not know who sent this, ignore it: nothing happens unless you accept.";
-            let subject = format!("{inviter} invites you to {organization}");
-            let quote = message.as_deref().map(|words| short(words, WORDS, true)).filter(|words| !words.is_empty());
-            Parts { heading: format!("Join {organization}"), quote, ..make(subject, lines, "See the invitation", note) }
-        }
-        Template::VerifyEmail { name: who, .. } => make(
-            format!("Confirm your address for {product}"),
-            vec![hello(who), format!("press the button to show that this address is yours. Then {product} can reach you.")],
-            "Confirm address",
-            "If you have no account here, ignore this message.",
-        ),
-        Template::ChangeEmail { name: who, .. } => make(
-            format!("Confirm your new address for {product}"),
-            vec![hello(who), "press the button to use this address from now on. Until then the old one stays.".into()],
-            "Use this address",
-            "If you did not ask for this, ignore this message: nothing changes.",
-        ),
-        Template::EmailChanged { name: who, new_email } => make(
-            format!("Your address at {product} was changed"),
-            vec![hello(who), format!("your account now uses the address {}. This one gets no more mail about it.", name(new_email))],
-            "",
-            "If this was not you, answer this message or ask the operator of the platform at once.",
-        ),
-        Template::ResetPassword { name: who, expires_at, .. } => make(
-            format!("Choose a new password for {product}"),
-            vec![
-                hello(who),
-                "somebody, most likely you, asked for a new password. The button leads to a page where you choose it.".into(),
-                format!("It works once, until {}.", until(*expires_at)),
-            ],
-            "Choose a new password",
-            "If you did not ask for this, ignore this message: your password stays as it is.",
-        ),
-        Template::PasswordChanged { name: who } => make(
-            format!("Your password at {product} was changed"),
-            vec![hello(who), "the password of your account was changed, and other sessions were signed out.".into()],
-            "",
-            "If this was not you, choose a new password by “Forgot password” at once, and ask the operator of the platform.",
-        ),
-        Template::SecondFactorChanged { name: who, change } => make(
-            format!("The second factor of your account at {product} changed"),
-            vec![hello(who), format!("{}.", name(change).trim_end_matches('.'))],
-            "",
-            not_you,
-        ),
-        Template::DomainTrouble { name: who, domain, words, .. } => make(
-            format!("Your domain {} needs a look", name(domain)),
-            vec![hello(who), short(words, WORDS, false)],
-            "See the domain",
-            "You get this because you are an owner of the organization that this domain belongs to.",
-        ),
-        Template::Test { name: who } => make(
-            format!("Mail from {product} works"),
-            vec![hello(who), "this is the message that you asked for. Mail leaves the panel and arrives.".into()],
-            "",
-            "You get this because an operator of the platform pressed “Send a test mail to me”.",
-        ),
-    }
+    Rendered { html: html(brand, &letter, trace.pixel), text: text(brand, &letter), subject: letter.subject }
 }
 
 /// Escapes text for HTML, in elements and in quoted attributes.
@@ -184,7 +59,7 @@ fn ink(accent: &str) -> &'static str {
     if part(1) * 299 + part(3) * 587 + part(5) * 114 > 150_000 { "#111111" } else { "#ffffff" }
 }
 
-fn html(brand: &BrandConfig, parts: &Parts, pixel: Option<&str>) -> String {
+fn html(brand: &BrandConfig, parts: &LetterText, pixel: Option<&str>) -> String {
     let accent = brand.accent.as_deref().unwrap_or(ACCENT);
     let (accent, ink, product) = (escape(accent), ink(accent), escape(&name(&brand.name)));
     let font = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
@@ -225,7 +100,7 @@ fn html(brand: &BrandConfig, parts: &Parts, pixel: Option<&str>) -> String {
     )
 }
 
-fn text(brand: &BrandConfig, parts: &Parts) -> String {
+fn text(brand: &BrandConfig, parts: &LetterText) -> String {
     let mut out = format!("{}\n\n", parts.heading);
     for line in &parts.lines {
         out += &format!("{line}\n\n");
@@ -241,71 +116,21 @@ fn text(brand: &BrandConfig, parts: &Parts) -> String {
     out + &format!("-- \n{}\n{}\n", name(&brand.name), parts.note)
 }
 
-/// A message of each kind with made-up content, for previews.
-pub fn sample(kind: &str, url: &str, now: Timestamp, me: &str) -> Option<Template> {
-    let (name, expires_at) = (me.to_string(), now + std::time::Duration::from_secs(7 * 86_400));
-    let link = |what: &str| format!("{url}/{what}/sample");
-    Some(match kind {
-        "invitation" => Template::Invitation {
-            organization: "Acme Rockets".into(),
-            inviter: "Grace Hopper".into(),
-            role: "Developer".into(),
-            message: Some("We deploy on Fridays.\nCome and see.".into()),
-            link: link("invitations"),
-            expires_at,
-        },
-        "verify_email" => Template::VerifyEmail { name, link: link("verify-email") },
-        "change_email" => Template::ChangeEmail { name, link: link("verify-email") },
-        "email_changed" => Template::EmailChanged { name, new_email: "ada@example.org".into() },
-        "reset_password" => Template::ResetPassword { name, link: link("reset-password"), expires_at },
-        "password_changed" => Template::PasswordChanged { name },
-        "second_factor_changed" => Template::SecondFactorChanged { name, change: "a passkey was added to your account".into() },
-        "domain_trouble" => Template::DomainTrouble {
-            name,
-            domain: "shop.example.com".into(),
-            words: "The TXT record that proves the domain was not found. Set it again.".into(),
-            link: link("domains"),
-        },
-        "test" => Template::Test { name },
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::model::KINDS;
+    use crate::outbox::letter::words;
 
-    fn invitation(text: &str) -> Template {
-        Template::Invitation {
-            organization: text.into(),
-            inviter: text.into(),
-            role: text.into(),
-            message: Some(text.into()),
-            link: "https://panel.example.com/invitations/x?a=1&b=\"2\"".into(),
-            expires_at: Timestamp(1_795_000_000_000),
-        }
-    }
-
-    #[test]
-    fn every_kind_reads_well_in_both_forms() {
-        let brand = BrandConfig { name: "Example Cloud".into(), accent: Some("#ff8800".into()) };
-        for (kind, _) in KINDS {
-            let template = sample(kind, "https://panel.example.com", Timestamp(1_795_000_000_000), "Ada Lovelace").unwrap();
-            assert_eq!(template.name(), kind);
-            let mail = render(&brand, &template, Trace::default());
-            assert!(!mail.subject.is_empty() && mail.html.contains("#ff8800") && mail.html.contains("Example Cloud"), "{kind}");
-            assert!(mail.text.contains("Example Cloud") && !mail.text.contains('<'), "{kind}: {}", mail.text);
-            if let Some(link) = template.link() {
-                assert!(mail.html.contains(&format!("href=\"{link}\"")) && mail.text.contains(link), "{kind}");
-            }
-        }
-        assert!(sample("nothing", "", Timestamp(0), "").is_none());
+    fn letter(text: &str) -> LetterText {
+        let lines = [format!("{} invites you.", name(text))];
+        let mut letter = LetterText::to(text, format!("{} writes", name(text)), lines, "A note.");
+        letter.quote = Some(words(text, true));
+        letter.button("See it", "https://panel.example.com/invitations/x?a=1&b=\"2\"")
     }
 
     #[test]
     fn what_somebody_typed_is_escaped_everywhere() {
-        let mail = render(&BrandConfig::default(), &invitation("<script>alert('x')</script>\"><b>"), Trace::default());
+        let mail = render(&BrandConfig::default(), letter("<script>alert('x')</script>\"><b>"), Trace::default());
         assert!(!mail.html.contains("<script") && !mail.html.contains("<b>") && !mail.html.contains("\"><b"), "{}", mail.html);
         assert!(mail.html.contains("&lt;script&gt;alert(&#39;x&#39;)"));
         assert!(mail.html.contains("a=1&amp;b=&quot;2&quot;"));
@@ -313,13 +138,13 @@ mod tests {
 
     #[test]
     fn a_name_stays_in_its_line_and_turns_nothing_round() {
-        let mail = render(&BrandConfig::default(), &invitation("Eve\r\nBcc: all@example.com\n\u{202e}moc.elgoog\u{0}"), Trace::default());
+        let mail = render(&BrandConfig::default(), letter("Eve\r\nBcc: all@example.com\n\u{202e}moc.elgoog\u{0}"), Trace::default());
         assert!(!mail.subject.contains(['\r', '\n', '\0', '\u{202e}']), "{:?}", mail.subject);
         for part in [&mail.html, &mail.text] {
             assert!(!part.contains(['\u{202e}', '\0', '\r']));
         }
         assert!(mail.text.contains("> Bcc: all@example.com\n"), "a message keeps its lines, quoted: {}", mail.text);
-        let long = render(&BrandConfig::default(), &invitation(&"ü".repeat(5_000)), Trace::default());
+        let long = render(&BrandConfig::default(), letter(&"ü".repeat(5_000)), Trace::default());
         assert!(long.subject.chars().count() < 250 && long.text.chars().count() < 2_000);
     }
 
@@ -331,10 +156,10 @@ mod tests {
     #[test]
     fn a_trace_stands_in_for_the_link_only_where_there_is_one() {
         let trace = Trace { link: Some("https://p/m/c/t"), pixel: Some("https://p/m/o/t") };
-        let mail = render(&BrandConfig::default(), &invitation("Acme"), trace);
+        let mail = render(&BrandConfig::default(), letter("Acme"), trace);
         assert!(mail.html.contains("https://p/m/c/t") && mail.html.contains("https://p/m/o/t") && mail.text.contains("https://p/m/c/t"));
         assert!(!mail.html.contains("/invitations/x") && !mail.text.contains("/m/o/"));
-        let plain = render(&BrandConfig::default(), &Template::PasswordChanged { name: "Ada".into() }, trace);
+        let plain = render(&BrandConfig::default(), LetterText { link: None, ..letter("Acme") }, trace);
         assert!(!plain.html.contains("/m/c/") && plain.html.contains("/m/o/"));
     }
 }

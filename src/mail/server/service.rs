@@ -1,5 +1,4 @@
 //! What the operator does with mail, and what other sides tell about it.
-use crate::outbox::MAIL;
 use crate::{
     accounts::model::Email,
     audit::server::service::record,
@@ -8,18 +7,23 @@ use crate::{
     id::{Id, MailId},
     mail::{
         model::{
-            KINDS, MailCounts, MailEvent, MailOverview, MailStatus, Message, MessageDetail, Suppression, TemplatePreview, is_dead_address,
+            MESSAGE, MailCounts, MailEvent, MailKind, MailOverview, MailStatus, Message, MessageDetail, Suppression, TemplatePreview,
+            is_dead_address,
         },
         server::{
+            events,
             letter::message_id,
-            render::{Trace, render, sample},
+            render::{Trace, render},
             task::suppress,
             view,
         },
     },
-    outbox::{Mail, Note, note, queue},
+    outbox::{Draft, LetterKind, LetterKinds, MAIL, Mail, Note, Sample, content, note, put},
     runtime::panel::Panel,
-    store::tables::{mail, mail_event, mail_suppression},
+    store::{
+        EventKind,
+        tables::{mail, mail_event, mail_suppression},
+    },
     web::{
         api::{Pagination, Paging, contains},
         ctx::{Ctx, Operator},
@@ -50,7 +54,7 @@ pub async fn list(ctx: &Operator, filter: &Filter, paging: Paging) -> Result<(Ve
         all = all.filter(mail::Column::Status.eq(status));
     }
     if let Some(template) = filter.template.as_deref().filter(|kind| !kind.is_empty()) {
-        known(template)?;
+        known(&ctx.panel, template)?;
         all = all.filter(mail::Column::Template.eq(template));
     }
     if let Some(search) = filter.search.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
@@ -69,7 +73,7 @@ pub async fn list(ctx: &Operator, filter: &Filter, paging: Paging) -> Result<(Ve
 
 async fn row(panel: &Panel, id: &MailId) -> Result<mail::Model> {
     let row = mail::Entity::find_by_id(id.clone()).one(panel.db.read()).await.because("looking up a message")?;
-    row.ok_or(Error::NotFound(Thing::Message))
+    row.ok_or(Error::NotFound(MESSAGE))
 }
 
 /// One message with what happened to it.
@@ -102,7 +106,7 @@ pub async fn retry(ctx: &Operator, id: &MailId) -> Result<MessageDetail> {
     if crate::outbox::is_suppressed(&ctx.panel, &row.recipient).await? {
         return Err(Error::Conflict("This address gets no mail any more. Lift that first, under Suppressed addresses.".into()));
     }
-    change(ctx, &row, status, MailStatus::Queued, "mail.retried", "retried").await?;
+    change(ctx, &row, status, MailStatus::Queued, events::MAIL_RETRIED, "retried").await?;
     ctx.panel.wake(MAIL);
     get(ctx, id).await
 }
@@ -114,11 +118,11 @@ pub async fn cancel(ctx: &Operator, id: &MailId) -> Result<MessageDetail> {
     if !status.waits() {
         return Err(Error::Conflict("Only a message that waits can be ended.".into()));
     }
-    change(ctx, &row, status, MailStatus::Cancelled, "mail.cancelled", "cancelled").await?;
+    change(ctx, &row, status, MailStatus::Cancelled, events::MAIL_CANCELLED, "cancelled").await?;
     get(ctx, id).await
 }
 
-async fn change(ctx: &Ctx, row: &mail::Model, from: MailStatus, to: MailStatus, event: &str, kind: &str) -> Result<()> {
+async fn change(ctx: &Ctx, row: &mail::Model, from: MailStatus, to: MailStatus, event: EventKind, kind: &str) -> Result<()> {
     let now = ctx.panel.now();
     let change = mail::Entity::update_many()
         .col_expr(mail::Column::Status, Expr::value(to))
@@ -213,10 +217,10 @@ pub async fn suppress_address(ctx: &Operator, address: &str) -> Result<Suppressi
         .db
         .tx(async |tx| {
             if suppress(tx, panel, address.as_str(), "operator", None, None).await? {
-                record(tx, ctx, "mail.suppressed", address.as_str(), json!({})).await?;
+                record(tx, ctx, events::MAIL_SUPPRESSED, address.as_str(), json!({})).await?;
             }
             let row = mail_suppression::Entity::find_by_id(address.as_str()).one(tx).await.because("looking up a suppressed address")?;
-            row.map(view::suppression).ok_or(Error::NotFound(Thing::Message))
+            row.map(view::suppression).ok_or(Error::NotFound(MESSAGE))
         })
         .await
 }
@@ -231,36 +235,45 @@ pub async fn lift(ctx: &Operator, address: &str) -> Result<()> {
             if gone.rows_affected == 0 {
                 return Err(Error::invalid("address", "This address is not suppressed."));
             }
-            record(tx, ctx, "mail.suppression_lifted", &address, json!({})).await
+            record(tx, ctx, events::MAIL_SUPPRESSION_LIFTED, &address, json!({})).await
         })
         .await
 }
 
-fn known(kind: &str) -> Result<()> {
-    match KINDS.iter().any(|(name, _)| *name == kind) {
-        true => Ok(()),
-        false => Err(Error::invalid("template", format!("A template is one of {}.", KINDS.map(|(name, _)| name).join(", ")))),
-    }
+/// The kinds of messages that there are.
+pub fn kinds(ctx: &Operator) -> Vec<MailKind> {
+    let all = ctx.panel.of::<LetterKinds>().all();
+    all.iter().map(|kind| MailKind { name: kind.name().into(), word: kind.word().into() }).collect()
+}
+
+fn known<'a>(panel: &'a Panel, kind: &str) -> Result<&'a LetterKind> {
+    let kinds = panel.of::<LetterKinds>();
+    let names = || kinds.all().iter().map(LetterKind::name).collect::<Vec<_>>().join(", ");
+    kinds.named(kind).ok_or_else(|| Error::invalid("template", format!("A template is one of {}.", names())))
+}
+
+fn sample(ctx: &Ctx, kind: &LetterKind) -> Result<Draft> {
+    kind.sample(&Sample { name: &ctx.who.name, url: &ctx.panel.config.public_url(), now: ctx.panel.now() })
 }
 
 /// How a kind of message looks, with made-up content.
 pub fn preview(ctx: &Operator, kind: &str) -> Result<TemplatePreview> {
-    let template = sample(kind, &ctx.panel.config.public_url(), ctx.panel.now(), &ctx.who.name).ok_or(Error::NotFound(Thing::Page))?;
-    let said = render(&ctx.panel.config.brand, &template, Trace::default());
+    let (kinds, brand) = (ctx.panel.of::<LetterKinds>(), &ctx.panel.config.brand);
+    let draft = sample(ctx, kinds.named(kind).ok_or(Error::NotFound(Thing::PAGE))?)?;
+    let said = render(brand, kinds.write(&draft, &brand.name)?, Trace::default());
     Ok(TemplatePreview { kind: kind.into(), subject: said.subject, text: said.text, html: said.html })
 }
 
 /// Sends a kind of message with made-up content to the operator who asks.
 pub async fn send_test(ctx: &Operator, kind: &str) -> Result<MessageDetail> {
-    known(kind)?;
     let panel = &ctx.panel;
-    let template = sample(kind, &panel.config.public_url(), panel.now(), &ctx.who.name).ok_or(Error::NotFound(Thing::Page))?;
-    let mail = Mail { to: ctx.who.email.clone(), org: None, template };
+    let letter = sample(ctx, known(panel, kind)?)?;
+    let mail = Mail { to: ctx.who.email.clone(), org: None, letter };
     let id = panel
         .db
         .tx(async |tx| {
-            let id = queue(tx, panel, mail).await?;
-            record(tx, ctx, "mail.test_sent", &id, json!({ "template": kind })).await?;
+            let id = put(tx, panel, mail).await?;
+            record(tx, ctx, events::MAIL_TEST_SENT, &id, json!({ "template": kind })).await?;
             Ok(id)
         })
         .await?;
@@ -332,13 +345,14 @@ pub async fn feedback(panel: &Panel, id: &MailId, what: &Feedback, source: &str)
 
 /// The address that a message's button leads to: read from the message itself, so that nobody can be sent elsewhere.
 pub async fn link(panel: &Panel, id: &MailId) -> Result<String> {
-    let template = crate::outbox::content(panel, &row(panel, id).await?)?;
-    let own = template.link().filter(|link| link.starts_with(&format!("{}/", panel.config.public_url())));
-    own.map(str::to_string).ok_or(Error::NotFound(Thing::Link))
+    let draft = content(panel, &row(panel, id).await?)?;
+    let letter = panel.of::<LetterKinds>().write(&draft, &panel.config.brand.name)?;
+    let own = letter.link.filter(|link| link.starts_with(&format!("{}/", panel.config.public_url())));
+    own.ok_or(Error::NotFound(Thing::LINK))
 }
 
 /// The id in a path.
 pub fn mail_id(text: &str) -> Result<MailId> {
     debug_assert_eq!(MailId::PREFIX, "mal");
-    crate::web::api::named(text, Thing::Message)
+    crate::web::api::named(text, MESSAGE)
 }

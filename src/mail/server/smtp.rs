@@ -38,7 +38,7 @@ pub struct Smtp {
 }
 
 /// A message as it goes over the wire.
-pub struct Letter {
+pub struct OutgoingMessage {
     /// Where it is sent back to.
     pub from: Address,
     pub to: Address,
@@ -98,7 +98,7 @@ impl Smtp {
         &self,
         panel: &Panel,
         config: &SmtpConfig,
-        letter: &Letter,
+        letter: &OutgoingMessage,
         still: impl Future<Output = bool>,
     ) -> Result<String, NotTaken> {
         let mut connection = match self.parked().await {
@@ -185,7 +185,11 @@ fn hello(panel: &Panel) -> ClientId {
     host.filter(|host| host.contains('.')).map_or_else(ClientId::default, ClientId::Domain)
 }
 
-async fn deliver(connection: &mut AsyncSmtpConnection, letter: &Letter, still: impl Future<Output = bool>) -> Result<String, NotTaken> {
+async fn deliver(
+    connection: &mut AsyncSmtpConnection,
+    letter: &OutgoingMessage,
+    still: impl Future<Output = bool>,
+) -> Result<String, NotTaken> {
     let server = connection.server_info();
     let mut options = Vec::new();
     if [&letter.from, &letter.to].into_iter().any(|address| !AsRef::<str>::as_ref(address).is_ascii()) {

@@ -2,9 +2,12 @@
 //! names a message and nothing else; where its link leads is read from the message.
 use crate::{
     error::{Error, Thing},
-    mail::server::{
-        letter::{of_click, of_open},
-        service::{self, Feedback},
+    mail::{
+        model::MESSAGE,
+        server::{
+            letter::{of_click, of_open},
+            service::{self, Feedback},
+        },
     },
     web::{
         api::Refusal,
@@ -45,10 +48,10 @@ async fn opened(visitor: Visitor, method: Method, Path(token): Path<String>) -> 
 
 /// Notes that a message's link was followed, and goes there.
 async fn clicked(visitor: Visitor, method: Method, Path(token): Path<String>) -> Result<Response, Refusal> {
-    let id = of_click(&visitor.panel, &token).ok_or(Error::NotFound(Thing::Link))?;
+    let id = of_click(&visitor.panel, &token).ok_or(Error::NotFound(Thing::LINK))?;
     let link = service::link(&visitor.panel, &id)
         .await
-        .map_err(|why| if why == Error::NotFound(Thing::Message) { Error::NotFound(Thing::Link) } else { why })?;
+        .map_err(|why| if why == Error::NotFound(MESSAGE) { Error::NotFound(Thing::LINK) } else { why })?;
     if notes(&visitor, &method) {
         service::feedback(&visitor.panel, &id, &Feedback::Clicked, &format!("click:{id}")).await?;
     }

@@ -5,8 +5,8 @@ use crate::{
         Tone, load,
     },
     mail::{
-        fns::{read_mail_overview, read_mails},
-        model::{KINDS, MailDay, MailOverview, MailStatus, Message, Messages, kind_word},
+        fns::{read_mail_kinds, read_mail_overview, read_mails},
+        model::{MailDay, MailKind, MailOverview, MailStatus, Message, Messages, kind_word},
         ui::{BOX, FILTER, MailFrame, address, tone},
     },
 };
@@ -29,13 +29,16 @@ pub fn MailList() -> impl IntoView {
     let asked = ListQuery { search: given("search"), status: given("status"), template: given("template") };
     let page = given("page").and_then(|text| text.parse().ok()).filter(|page| *page > 0);
     let wanted = asked.clone();
-    let both = async move { Ok((read_mail_overview().await?, read_mails(wanted.search, wanted.status, wanted.template, page).await?)) };
-    load(both, move |(overview, found)| {
+    let all = async move {
+        let found = read_mails(wanted.search, wanted.status, wanted.template, page).await?;
+        Ok((read_mail_overview().await?, found, read_mail_kinds().await?))
+    };
+    load(all, move |(overview, found, kinds)| {
         view! {
             <MailFrame current="/admin/mail">
                 <Standing overview=overview.clone()/>
                 <Days days=overview.days/>
-                <Listing found=found asked=asked/>
+                <Listing found=found asked=asked kinds=kinds/>
             </MailFrame>
         }
     })
@@ -101,7 +104,7 @@ fn Days(days: Vec<MailDay>) -> impl IntoView {
 }
 
 #[component]
-fn Listing(found: Messages, asked: ListQuery) -> impl IntoView {
+fn Listing(found: Messages, asked: ListQuery, kinds: Vec<MailKind>) -> impl IntoView {
     let (page, pages, total) = (found.page, found.pages, found.total);
     let href = address(
         "/admin/mail",
@@ -109,7 +112,13 @@ fn Listing(found: Messages, asked: ListQuery) -> impl IntoView {
     );
     let words = if total == 1 { "1 message".to_string() } else { format!("{total} messages") };
     let filtered = asked.search.is_some() || asked.status.is_some() || asked.template.is_some();
-    let list = match (found.messages.is_empty(), filtered) {
+    let is_empty = found.messages.is_empty();
+    let rows = found.messages.into_iter().map(|message| {
+        let kind = kind_word(&kinds, &message.template);
+        view! { <MessageRow message=message kind=kind/> }
+    });
+    let rows = rows.collect_view();
+    let list = match (is_empty, filtered) {
         (true, true) => view! {
             <EmptyState icon=Icon::Search title="Nothing found" text="No message is of this kind, stands like this and went to this address.">
                 <LinkButton href="/admin/mail">"Show all"</LinkButton>
@@ -127,7 +136,7 @@ fn Listing(found: Messages, asked: ListQuery) -> impl IntoView {
                 caption="Messages"
                 columns=vec![Column::new("To"), Column::new("Status"), Column::new("What the server said").wide(), Column::new("Tries").end().wide(), Column::new("Written").end()]
             >
-                {found.messages.into_iter().map(|message| view! { <MessageRow message=message/> }).collect_view()}
+                {rows}
             </Table>
         }
         .into_any(),
@@ -135,7 +144,7 @@ fn Listing(found: Messages, asked: ListQuery) -> impl IntoView {
     view! {
         <div class="flex flex-col gap-3">
             <div class="flex flex-wrap items-center justify-between gap-3">
-                <Filter asked=asked/> <span class="text-small text-muted max-sm:w-full" role="status">{words}</span>
+                <Filter asked=asked kinds=kinds/> <span class="text-small text-muted max-sm:w-full" role="status">{words}</span>
             </div>
             {list}
         </div>
@@ -144,13 +153,19 @@ fn Listing(found: Messages, asked: ListQuery) -> impl IntoView {
 }
 
 #[component]
-fn Filter(asked: ListQuery) -> impl IntoView {
+fn Filter(asked: ListQuery, kinds: Vec<MailKind>) -> impl IntoView {
     let (status, template) = (asked.status.unwrap_or_default(), asked.template.unwrap_or_default());
     let statuses = MailStatus::ALL
         .into_iter()
         .map(|it| view! { <option value=it.name() selected=status == it.name()>{it.word()}</option> })
         .collect_view();
-    let kinds = KINDS.into_iter().map(|(name, word)| view! { <option value=name selected=template == name>{word}</option> }).collect_view();
+    let kinds = kinds
+        .into_iter()
+        .map(|MailKind { name, word }| {
+            let selected = template == name;
+            view! { <option value=name selected=selected>{word}</option> }
+        })
+        .collect_view();
     view! {
         <form method="get" action="/admin/mail" role="search" class="flex min-w-0 flex-1 flex-wrap items-center gap-2">
             <input
@@ -165,8 +180,7 @@ fn Filter(asked: ListQuery) -> impl IntoView {
 }
 
 #[component]
-fn MessageRow(message: Message) -> impl IntoView {
-    let kind = kind_word(&message.template);
+fn MessageRow(message: Message, kind: String) -> impl IntoView {
     view! {
         <Row>
             <NameCell href=format!("/admin/mail/messages/{}", message.id) name=message.recipient below=move || kind/>

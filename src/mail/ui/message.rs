@@ -1,11 +1,13 @@
 //! One message and everything that happened to it. What it says is not shown: it may hold links that sign somebody in.
 use crate::{
-    error::{Error, Result, Thing},
+    error::{Error, Result},
     id::MailId,
-    kit::{Card, Cell, Column, Fact, Form, KeyValue, Look, Page, PageTitle, Row, Status, SubmitButton, Table, TextLink, Time, load},
+    kit::{
+        Card, Cell, Column, Fact, Form, FormOf, KeyValue, Look, Page, PageTitle, Row, Status, SubmitButton, Table, TextLink, Time, load,
+    },
     mail::{
-        fns::read_mail,
-        model::{MailEvent, MessageDetail, kind_word},
+        fns::{CancelMail, RetryMail, read_mail, read_mail_kinds},
+        model::{MESSAGE, MailEvent, MailKind, MessageDetail, kind_word},
         ui::{event_words, tone, within},
     },
 };
@@ -14,28 +16,29 @@ use leptos_router::hooks::use_params_map;
 
 fn id() -> Result<MailId> {
     let text = use_params_map().read_untracked().get("id").unwrap_or_default();
-    text.parse().map_err(|_| Error::NotFound(Thing::Message))
+    text.parse().map_err(|_| Error::NotFound(MESSAGE))
 }
 
 /// The message.
 #[component]
 pub fn MailMessage() -> impl IntoView {
     let id = id();
-    load(async move { read_mail(id?).await }, |detail| view! { <Detail detail=detail/> })
+    let both = async move { Ok((read_mail(id?).await?, read_mail_kinds().await?)) };
+    load(both, |(detail, kinds)| view! { <Detail detail=detail kinds=kinds/> })
 }
 
 #[component]
-fn Detail(detail: MessageDetail) -> impl IntoView {
+fn Detail(detail: MessageDetail, kinds: Vec<MailKind>) -> impl IntoView {
     let MessageDetail { message, message_id, events } = detail;
     let (status, id) = (message.status, message.id.to_string());
     let actions = move || {
         let (again, end) = (id.clone(), id);
         view! {
             {status.can_retry().then(|| view! {
-                <Form action="retry_mail" hidden=vec![("id", again)]><SubmitButton look=Look::Plain>"Send once more"</SubmitButton></Form>
+                <Form to=RetryMail::FORM hidden=vec![("id", again)]><SubmitButton look=Look::Plain>"Send once more"</SubmitButton></Form>
             })}
             {status.waits().then(|| view! {
-                <Form action="cancel_mail" hidden=vec![("id", end)]><SubmitButton look=Look::Danger>"End"</SubmitButton></Form>
+                <Form to=CancelMail::FORM hidden=vec![("id", end)]><SubmitButton look=Look::Danger>"End"</SubmitButton></Form>
             })}
         }
     };
@@ -52,7 +55,7 @@ fn Detail(detail: MessageDetail) -> impl IntoView {
             <Card>
                 <KeyValue across=true>
                     <Fact name="Kind">
-                        <TextLink href=format!("/admin/mail/templates/{}", message.template)>{kind_word(&message.template)}</TextLink>
+                        <TextLink href=format!("/admin/mail/templates/{}", message.template)>{kind_word(&kinds, &message.template)}</TextLink>
                     </Fact>
                     <Fact name="Written"><Time at=message.created_at/></Fact>
                     <Fact name="Sent">{when(message.sent_at)}</Fact>

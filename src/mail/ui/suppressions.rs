@@ -1,11 +1,11 @@
 //! Addresses that get no mail any more, and why.
 use crate::{
     kit::{
-        ActionsCell, Align, Card, Cell, Column, EmptyState, Field, Form, Icon, LinkButton, Look, Pagination, Row, SubmitButton, Table,
-        TextLink, Time, load,
+        ActionsCell, Align, Card, Cell, Column, EmptyState, Field, Form, FormOf, Icon, LinkButton, Look, Pagination, Row, SubmitButton,
+        Table, TextLink, Time, load,
     },
     mail::{
-        fns::read_suppressions,
+        fns::{LiftSuppression, SuppressAddress, read_suppressions},
         model::{Suppression, Suppressions},
         ui::{BOX, FILTER, MailFrame, address},
     },
@@ -24,7 +24,7 @@ pub fn MailSuppressions() -> impl IntoView {
             <MailFrame current="/admin/mail/suppressions">
                 <Listing found=found search=search/>
                 <Card title="Suppress an address" text="It gets no mail from the panel until you lift this.">
-                    <Form action="suppress_address" class="flex max-w-[480px] flex-col gap-4">
+                    <Form to=SuppressAddress::FORM class="flex max-w-[480px] flex-col gap-4">
                         <Field name="address" label="Address" kind="email" autocomplete="off"/>
                         <div><SubmitButton look=Look::Plain>"Suppress"</SubmitButton></div>
                     </Form>
@@ -97,7 +97,7 @@ fn Line(it: Suppression) -> impl IntoView {
             </Cell>
             <Cell align=Align::End wide=true><span class="text-muted"><Time at=it.created_at/></span></Cell>
             <ActionsCell>
-                <Form action="lift_suppression" hidden=hidden>
+                <Form to=LiftSuppression::FORM hidden=hidden>
                     <SubmitButton look=Look::Plain small=true label=label>"Lift"</SubmitButton>
                 </Form>
             </ActionsCell>

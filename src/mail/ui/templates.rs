@@ -1,9 +1,9 @@
 //! How each kind of message looks in the operator's name and colour. The HTML stands in a frame of its own that can do nothing.
 use crate::{
-    kit::{Card, Cell, Column, Form, NameCell, Page, PageTitle, Row, SubmitButton, Table, load},
+    kit::{Card, Cell, Column, Form, FormOf, NameCell, Page, PageTitle, Row, SubmitButton, Table, load},
     mail::{
-        fns::{read_mail_overview, read_mail_template},
-        model::{KINDS, kind_word},
+        fns::{SendTestMail, read_mail_kinds, read_mail_template},
+        model::{MailKind, kind_word},
         ui::{MailFrame, within},
     },
 };
@@ -13,11 +13,10 @@ use leptos_router::hooks::use_params_map;
 /// The kinds.
 #[component]
 pub fn MailTemplates() -> impl IntoView {
-    // Asked for the right to be here only.
-    load(read_mail_overview(), |_| {
-        let rows = KINDS
+    load(read_mail_kinds(), |kinds| {
+        let rows = kinds
             .into_iter()
-            .map(|(kind, word)| {
+            .map(|MailKind { name: kind, word }| {
                 view! {
                     <Row>
                         <NameCell href=format!("/admin/mail/templates/{kind}") name=word/>
@@ -38,14 +37,15 @@ pub fn MailTemplates() -> impl IntoView {
 #[component]
 pub fn MailTemplatePage() -> impl IntoView {
     let kind = use_params_map().read_untracked().get("kind").unwrap_or_default();
-    load(read_mail_template(kind), |it| {
+    let both = async move { Ok((read_mail_template(kind).await?, read_mail_kinds().await?)) };
+    load(both, |(it, kinds)| {
         let kind = it.kind.clone();
         let actions = move || {
-            view! { <Form action="send_test_mail" hidden=vec![("template", kind)]><SubmitButton>"Send a test mail to me"</SubmitButton></Form> }
+            view! { <Form to=SendTestMail::FORM hidden=vec![("template", kind)]><SubmitButton>"Send a test mail to me"</SubmitButton></Form> }
         };
         view! {
             <Page>
-                <PageTitle title=kind_word(&it.kind) above=within("Templates", "/admin/mail/templates") actions=actions/>
+                <PageTitle title=kind_word(&kinds, &it.kind) above=within("Templates", "/admin/mail/templates") actions=actions/>
                 <Card title="As HTML" text=it.subject flush=true>
                     <iframe
                         src=format!("/admin/mail/templates/{}/html", it.kind) sandbox="" title="The message as HTML"

@@ -35,7 +35,7 @@ pub fn router() -> OpenApiRouter {
 }
 
 fn app_id(text: &str) -> Result<AppId> {
-    named(text, Thing::Application)
+    named(text, Thing::APPLICATION)
 }
 
 /// What an application was asked and how that went: requests by status class, latency, bytes, retried and held requests, in points of time.

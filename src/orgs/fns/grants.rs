@@ -13,7 +13,7 @@ pub async fn give_grant(id: UserId, application_id: String, role: String) -> Res
         web::ctx::ctx,
     };
     grants::put(&ctx()?, &id, &GrantInput { application_id, role }).await?;
-    crate::kit::side::remember(crate::kit::Flash::GRANTS);
+    crate::kit::side::remember(crate::orgs::flashes::GRANTS_CHANGED);
     Ok(())
 }
 
@@ -22,6 +22,6 @@ pub async fn give_grant(id: UserId, application_id: String, role: String) -> Res
 pub async fn take_grant(id: UserId, application_id: AppId) -> Result<(), Error> {
     use crate::{orgs::server::service::grants, web::ctx::ctx};
     grants::remove(&ctx()?, &id, &application_id).await?;
-    crate::kit::side::remember(crate::kit::Flash::GRANTS);
+    crate::kit::side::remember(crate::orgs::flashes::GRANTS_CHANGED);
     Ok(())
 }

@@ -72,7 +72,7 @@ pub async fn resend_invitation(id: InvitationId) -> Result<(), Error> {
 pub async fn revoke_invitation(id: InvitationId) -> Result<(), Error> {
     use crate::{orgs::server::service::invitations, web::ctx::ctx};
     invitations::revoke(&ctx()?, &id).await?;
-    crate::kit::side::remember(crate::kit::Flash::TAKEN_BACK);
+    crate::kit::side::remember(crate::orgs::flashes::INVITATION_REVOKED);
     Ok(())
 }
 
@@ -91,7 +91,7 @@ pub async fn accept_invitation(token: String) -> Result<(), Error> {
         web::ctx::ctx,
     };
     accept(&ctx()?, &Which::Token(token)).await?;
-    crate::kit::side::remember(crate::kit::Flash::JOINED);
+    crate::kit::side::remember(crate::orgs::flashes::JOINED);
     leptos_axum::redirect("/applications");
     Ok(())
 }
@@ -104,7 +104,7 @@ pub async fn accept_own_invitation(organization: OrgId, id: InvitationId) -> Res
         web::ctx::ctx,
     };
     accept(&ctx()?, &Which::Id(organization, id)).await?;
-    crate::kit::side::remember(crate::kit::Flash::JOINED);
+    crate::kit::side::remember(crate::orgs::flashes::JOINED);
     leptos_axum::redirect("/applications");
     Ok(())
 }
@@ -124,7 +124,7 @@ pub async fn decline_own_invitation(organization: OrgId, id: InvitationId) -> Re
         web::ctx::ctx,
     };
     decline(&ctx()?, &Which::Id(organization, id)).await?;
-    crate::kit::side::remember(crate::kit::Flash::DECLINED);
+    crate::kit::side::remember(crate::orgs::flashes::INVITATION_DECLINED);
     Ok(())
 }
 
@@ -133,7 +133,7 @@ pub async fn decline_own_invitation(organization: OrgId, id: InvitationId) -> Re
 pub async fn join_by_invitation(token: String, name: String, password: String) -> Result<(), Error> {
     use crate::{accounts::server::cookies, orgs::server::service::answers, web::ctx::visitor};
     let opened = answers::join(&visitor()?, &token, &name, &password).await?;
-    crate::kit::side::remember(crate::kit::Flash::JOINED);
+    crate::kit::side::remember(crate::orgs::flashes::JOINED);
     cookies::set_session_cookie(&opened, None)
 }
 

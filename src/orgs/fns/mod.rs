@@ -3,11 +3,13 @@
 use crate::{
     error::{Error, Result},
     id::{OrgId, RoleId, UserId},
-    orgs::model::{Defaults, Grant, Member, MyOrganization, OrganizationDetails, OrganizationOverview, OrganizationRole, Welcome},
+    orgs::model::{
+        Defaults, Member, MemberPage, MyOrganization, OrganizationDetails, OrganizationOverview, OrganizationRole, SettingsForm, Ticked,
+        Welcome,
+    },
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 pub mod grants;
 pub mod invitations;
@@ -25,20 +27,6 @@ pub struct Members {
     pub givable: Vec<OrganizationRole>,
 }
 
-/// One member with what can be done about her.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MemberPage {
-    pub member: Member,
-    /// Whether it is the caller.
-    pub is_me: bool,
-    /// What her role includes that the caller lacks keeps the caller from changing it.
-    pub is_above: bool,
-    pub givable: Vec<OrganizationRole>,
-    pub grants: Vec<Grant>,
-    /// Applications that could be granted: id and name.
-    pub apps: Vec<(String, String)>,
-}
-
 /// The caller's organizations, and those that she is asked into.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MyOrganizations {
@@ -47,27 +35,6 @@ pub struct MyOrganizations {
     pub page: u64,
     pub pages: u64,
 }
-
-/// The fields of the settings' form, as they are typed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SettingsForm {
-    pub name: String,
-    pub slug: String,
-    pub contact_email: String,
-    pub billing_address: Option<String>,
-    pub tax_id: Option<String>,
-    pub replicas: String,
-    pub memory_mib: String,
-    pub cpu: String,
-    pub branch: String,
-    pub requires_two_factor: Option<String>,
-}
-
-/// Ticked boxes and chosen lines, by their names.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Ticked(pub BTreeMap<String, String>);
 
 /// The caller's organizations.
 #[server]
@@ -112,7 +79,7 @@ pub async fn create_organization(name: String, slug: Option<String>) -> Result<(
     let ctx = ctx()?;
     let made = service::create(&ctx, &CreateOrganization { name, slug }).await?;
     service::switch(&ctx.in_org(&made.id).await?).await?;
-    crate::kit::side::remember(crate::kit::Flash::FOUNDED);
+    crate::kit::side::remember(crate::orgs::flashes::FOUNDED);
     leptos_axum::redirect("/organization");
     Ok(())
 }
@@ -145,7 +112,7 @@ pub async fn leave_organization(organization: OrgId) -> Result<(), Error> {
     use super::server::service;
     use crate::web::ctx::ctx;
     service::leave(&ctx()?.in_org(&organization).await?).await?;
-    crate::kit::side::remember(crate::kit::Flash::LEFT);
+    crate::kit::side::remember(crate::orgs::flashes::LEFT);
     leptos_axum::redirect("/organizations");
     Ok(())
 }
@@ -156,7 +123,7 @@ pub async fn transfer_organization(user_id: UserId, confirm: String) -> Result<(
     use super::server::service;
     use crate::web::ctx::ctx;
     service::transfer(&ctx()?, &user_id, Some(&confirm)).await?;
-    crate::kit::side::remember(crate::kit::Flash::TRANSFERRED);
+    crate::kit::side::remember(crate::orgs::flashes::TRANSFERRED);
     Ok(())
 }
 
@@ -166,7 +133,7 @@ pub async fn delete_organization(confirm: String, applications: Option<String>) 
     use super::server::service;
     use crate::web::ctx::ctx;
     service::delete(&ctx()?, applications.is_some(), Some(&confirm)).await?;
-    crate::kit::side::remember(crate::kit::Flash::DISSOLVED);
+    crate::kit::side::remember(crate::orgs::flashes::DELETED);
     leptos_axum::redirect("/organizations");
     Ok(())
 }
@@ -201,7 +168,7 @@ pub async fn set_member_role(id: UserId, role: String) -> Result<(), Error> {
     use super::server::service::members;
     use crate::web::ctx::ctx;
     members::change_role(&ctx()?, &id, &role).await?;
-    crate::kit::side::remember(crate::kit::Flash::MEMBERS);
+    crate::kit::side::remember(crate::orgs::flashes::ROLES_CHANGED);
     Ok(())
 }
 
@@ -211,7 +178,7 @@ pub async fn remove_member(id: UserId) -> Result<(), Error> {
     use super::server::service::members;
     use crate::web::ctx::ctx;
     members::remove(&ctx()?, &id).await?;
-    crate::kit::side::remember(crate::kit::Flash::REMOVED);
+    crate::kit::side::remember(crate::orgs::flashes::MEMBERS_REMOVED);
     leptos_axum::redirect("/organization/members");
     Ok(())
 }
@@ -224,7 +191,7 @@ pub async fn change_members(deed: String, role: Option<String>, #[server(flatten
     let ctx = ctx()?;
     ctx.may(crate::rights::Action::Members)?;
     let (users, deed) = forms::members(&deed, role, &ticked)?;
-    let said = if deed == super::model::Deed::Remove { crate::kit::Flash::REMOVED } else { crate::kit::Flash::MEMBERS };
+    let said = if deed == super::model::Deed::Remove { crate::orgs::flashes::MEMBERS_REMOVED } else { crate::orgs::flashes::ROLES_CHANGED };
     members::change(&ctx, &users, &deed).await?;
     crate::kit::side::remember(said);
     Ok(())
@@ -252,7 +219,7 @@ pub async fn create_role(name: String, description: String, #[server(flatten)] t
     use super::server::{forms, service::roles};
     use crate::web::ctx::ctx;
     roles::create(&ctx()?, &forms::role(name, description, &ticked)).await?;
-    crate::kit::side::remember(crate::kit::Flash::ROLE);
+    crate::kit::side::remember(crate::orgs::flashes::ROLE_SAVED);
     leptos_axum::redirect("/organization/roles");
     Ok(())
 }
@@ -269,7 +236,7 @@ pub async fn update_role(
     use super::server::{forms, service::roles};
     use crate::web::ctx::ctx;
     roles::update(&ctx()?, &id, &forms::role(name, description, &ticked), Some(version)).await?;
-    crate::kit::side::remember(crate::kit::Flash::ROLE);
+    crate::kit::side::remember(crate::orgs::flashes::ROLE_SAVED);
     leptos_axum::redirect("/organization/roles");
     Ok(())
 }
@@ -280,7 +247,7 @@ pub async fn delete_role(id: RoleId) -> Result<(), Error> {
     use super::server::service::roles;
     use crate::web::ctx::ctx;
     roles::delete(&ctx()?, &id).await?;
-    crate::kit::side::remember(crate::kit::Flash::NO_ROLE);
+    crate::kit::side::remember(crate::orgs::flashes::ROLE_DELETED);
     leptos_axum::redirect("/organization/roles");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What both sides know of organizations, members, roles, grants and invitations, and the rule of each field.
 use crate::{
+    error::Thing,
     git::Branch,
     id::{AppId, InvitationId, OrgId, UserId},
     rights::Permissions,
@@ -9,9 +10,20 @@ use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
 mod fields;
+mod forms;
 mod input;
 pub use fields::*;
+pub use forms::*;
 pub use input::*;
+
+/// What a role is called where there is none.
+pub const ROLE: Thing = Thing::new("ROLE", "role");
+/// What a member is called where there is none.
+pub const MEMBER: Thing = Thing::new("MEMBER", "member");
+/// What an invitation is called where there is none.
+pub const INVITATION: Thing = Thing::new("INVITATION", "invitation");
+/// The kinds of things of this feature.
+pub const THINGS: &[Thing] = &[ROLE, MEMBER, INVITATION];
 
 /// One of the caller's organizations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

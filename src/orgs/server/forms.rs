@@ -4,8 +4,8 @@ use crate::{
     id::UserId,
     kit::Flash,
     orgs::{
-        fns::{SettingsForm, Ticked},
-        model::{Deed, DefaultsInput, EmailStatus, InviteInput, MAX_BULK, RoleInput, UpdateOrganization},
+        flashes,
+        model::{Deed, DefaultsInput, EmailStatus, InviteInput, MAX_BULK, RoleInput, SettingsForm, Ticked, UpdateOrganization},
     },
     rights::Action,
     units::Bytes,
@@ -99,15 +99,15 @@ pub fn invitation(email: String, role: String, message: Option<String>, hours: O
 }
 
 /// What the next page says of the mail.
-pub fn mailed(status: EmailStatus) -> &'static str {
+pub fn mailed(status: EmailStatus) -> Flash {
     match status {
-        EmailStatus::Queued => Flash::INVITED,
-        EmailStatus::Suppressed => Flash::NOT_MAILED,
+        EmailStatus::Queued => flashes::INVITATION_SENT,
+        EmailStatus::Suppressed => flashes::INVITATION_NOT_MAILED,
     }
 }
 
 /// The page of an invitation. A token has letters, digits, hyphens and underscores only: nothing else gets into the address.
 pub fn invitation_page(token: &str) -> Result<String> {
     let sound = token.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) && (1..=100).contains(&token.len());
-    if sound { Ok(format!("/invitations/{token}")) } else { Err(Error::NotFound(Thing::Link)) }
+    if sound { Ok(format!("/invitations/{token}")) } else { Err(Error::NotFound(Thing::LINK)) }
 }

@@ -1,13 +1,15 @@
 //! What every change of who may do what begins with: the organization's row is held, so that two such changes come one after the
 //! other, and the caller's rights are read again. A role can be given, changed or taken by those alone who have all that it includes.
-use crate::accounts::server::CLUSTERS;
 use crate::{
-    accounts::{model::first_name, server::service as accounts},
+    accounts::{
+        model::first_name,
+        server::{CLUSTERS, service as accounts},
+    },
     auth::session,
     error::{Error, Result, Thing},
     fault::Because,
     id::{OrgId, RoleId, UserId},
-    orgs::model::InvitationStatus,
+    orgs::model::{InvitationStatus, MEMBER},
     rights::{Action, Permissions, Role},
     runtime::panel::Panel,
     store::{
@@ -43,7 +45,7 @@ pub async fn hold_row(tx: &Tx, org: &OrgId) -> Result<()> {
         .filter(organization::Column::Id.eq(org.clone()))
         .filter(organization::Column::DeletedAt.is_null());
     let held = held.exec(tx).await.because("holding an organization")?;
-    if held.rows_affected == 1 { Ok(()) } else { Err(Error::NotFound(Thing::Organization)) }
+    if held.rows_affected == 1 { Ok(()) } else { Err(Error::NotFound(Thing::ORGANIZATION)) }
 }
 
 /// Insists that an organization goes on: it is neither suspended nor deleted. Its row is held until the transaction ends, together with
@@ -51,7 +53,7 @@ pub async fn hold_row(tx: &Tx, org: &OrgId) -> Result<()> {
 pub async fn goes_on(tx: &Tx, org: &OrgId) -> Result<()> {
     let row = organization::Entity::find_by_id(org.clone()).lock_shared().one(tx).await.because("holding an organization")?;
     match row.filter(|row| row.deleted_at.is_none()) {
-        None => Err(Error::NotFound(Thing::Organization)),
+        None => Err(Error::NotFound(Thing::ORGANIZATION)),
         Some(row) if row.suspended_at.is_some() => Err(Error::Suspended),
         Some(_) => Ok(()),
     }
@@ -60,7 +62,7 @@ pub async fn goes_on(tx: &Tx, org: &OrgId) -> Result<()> {
 /// What the caller may do as of now: at most what the credential allows, and what the membership still includes.
 async fn own_permissions(tx: &Tx, ctx: &Ctx) -> Result<Permissions> {
     let member = membership::Entity::find_by_id((ctx.who.org.clone(), ctx.who.user.clone()));
-    let member = member.one(tx).await.because("looking up the caller's membership")?.ok_or(Error::NotFound(Thing::Organization))?;
+    let member = member.one(tx).await.because("looking up the caller's membership")?.ok_or(Error::NotFound(Thing::ORGANIZATION))?;
     Ok(role_permissions(tx, &ctx.who.org, &member.role).await?.and(ctx.who.permissions))
 }
 
@@ -98,7 +100,7 @@ impl Held {
             .filter(membership::Column::OrganizationId.eq(self.org.clone()))
             .filter(membership::Column::UserId.is_in(users.iter().cloned()));
         let rows = rows.all(tx).await.because("looking up members")?;
-        if rows.len() == users.len() { Ok(rows) } else { Err(Error::NotFound(Thing::Member)) }
+        if rows.len() == users.len() { Ok(rows) } else { Err(Error::NotFound(MEMBER)) }
     }
 
     /// Refuses to touch members whose roles include what the caller lacks.

@@ -1,8 +1,10 @@
 //! Organizations on the server.
 pub mod api;
+pub mod events;
 pub mod forms;
 pub mod functions;
 pub mod hold;
+pub mod letters;
 pub mod service;
 pub mod view;
 

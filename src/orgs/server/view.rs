@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Result, Thing},
     fault::Because,
     id::{OrgId, RoleId, UserId},
-    orgs::model::{AppCounts, Defaults, Member, MyOrganization, OrganizationDetails, OrganizationRole},
+    orgs::model::{AppCounts, Defaults, MEMBER, Member, MyOrganization, OrganizationDetails, OrganizationRole},
     rights::{Action, Permissions, Role},
     runtime::panel::Panel,
     store::{
@@ -108,7 +108,7 @@ pub async fn others(ctx: &Ctx) -> Result<Vec<(String, String)>> {
 /// The organization's row.
 pub async fn row(panel: &Panel, org: &OrgId) -> Result<organization::Model> {
     let row = organization::Entity::find_by_id(org.clone()).one(panel.db.read()).await.because("looking up an organization")?;
-    row.filter(|row| row.deleted_at.is_none()).ok_or(Error::NotFound(Thing::Organization))
+    row.filter(|row| row.deleted_at.is_none()).ok_or(Error::NotFound(Thing::ORGANIZATION))
 }
 
 /// What new applications begin with.
@@ -217,7 +217,7 @@ pub async fn member(ctx: &Ctx, user: &UserId) -> Result<Member> {
     let sql = format!("SELECT {MEMBER_COLUMNS} {MEMBERS} AND m.user_id = $2");
     let values = vec![ctx.who.org.clone().into(), user.clone().into()];
     let found: Vec<MemberRow> = rows(&ctx.panel, &sql, values, "looking up a member").await?;
-    found.into_iter().next().ok_or(Error::NotFound(Thing::Member))?.shown()
+    found.into_iter().next().ok_or(Error::NotFound(MEMBER))?.shown()
 }
 
 #[derive(FromQueryResult)]

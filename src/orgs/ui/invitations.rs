@@ -1,11 +1,11 @@
 //! Inviting, and the history of invitations.
 use crate::{
     kit::{
-        ActionsCell, Align, Ask, Card, Cell, Column, EmptyState, Field, Form, Icon, LinkButton, Look, Page, PageTitle, Pagination, Row,
-        Status, SubmitButton, Table, TextArea, Time, Tone, load,
+        ActionsCell, Align, Ask, Card, Cell, Column, EmptyState, Field, Form, FormOf, Icon, LinkButton, Look, Page, PageTitle, Pagination,
+        Row, Status, SubmitButton, Table, TextArea, Time, Tone, load,
     },
     orgs::{
-        fns::invitations::{Invitations as Found, read_givable_roles, read_invitations},
+        fns::invitations::{Invitations as Found, InviteMember, ResendInvitation, RevokeInvitation, read_givable_roles, read_invitations},
         model::{INVITATION_HOURS, Invitation, InvitationStatus},
         ui::{
             OrgFrame, OrgTab,
@@ -29,7 +29,7 @@ pub fn InviteMember() -> impl IntoView {
             <Page narrow=true>
                 <PageTitle title="Invite a member" above=above/>
                 <Card>
-                    <Form action="invite_member">
+                    <Form to=InviteMember::FORM>
                         <Field name="email" label="Email" kind="email" autocomplete="off" autofocus=true hint="The link works for this address alone."/>
                         <RoleChoice roles=roles value="developer".to_string()/>
                         <TextArea name="message" label="Message" optional=true rows=4 placeholder="Welcome to the team."/>
@@ -130,7 +130,7 @@ fn InvitationRow(it: Invitation) -> impl IntoView {
     let can_resend = matches!(it.status, InvitationStatus::Pending | InvitationStatus::Expired) && it.ended_at.is_none();
     let again = can_resend.then(|| {
         view! {
-            <Form action="resend_invitation" hidden=hidden() class="contents">
+            <Form to=ResendInvitation::FORM hidden=hidden() class="contents">
                 <SubmitButton small=true look=Look::Plain needs=Action::Members>"Send again"</SubmitButton>
             </Form>
         }
@@ -138,7 +138,7 @@ fn InvitationRow(it: Invitation) -> impl IntoView {
     let revoke = can_resend.then(|| {
         view! {
             <Ask
-                action="revoke_invitation" words="Revoke" icon=Icon::Cross needs=Action::Members small=true look=Look::Danger hidden=hidden()
+                to=RevokeInvitation::FORM words="Revoke" icon=Icon::Cross needs=Action::Members small=true look=Look::Danger hidden=hidden()
                 text="The link in the mail stops working at once." button="Revoke invitation"
             />
         }

@@ -2,9 +2,9 @@
 //! account; every end has its own words.
 use crate::{
     error::{Error, Thing},
-    kit::{AuthShell, Fact, Field, Form, Icon, KeyValue, LinkButton, Look, Notice, SubmitButton, TextLink, Time, Tone, load, side},
+    kit::{AuthShell, Fact, Field, Form, FormOf, Icon, KeyValue, LinkButton, Look, Notice, SubmitButton, TextLink, Time, Tone, load, side},
     orgs::{
-        fns::invitations::look_at_invitation,
+        fns::invitations::{AcceptInvitation, DeclineInvitation, JoinByInvitation, SignOutForInvitation, look_at_invitation},
         model::{InvitationLook, InvitationStatus, Reader, Welcome},
     },
 };
@@ -27,7 +27,7 @@ pub fn Join() -> impl IntoView {
         }
         .into_any(),
         InvitationLook::Unknown => {
-            side::set_status(Error::NotFound(Thing::Link).status());
+            side::set_status(Error::NotFound(Thing::LINK).status());
             view! {
                 <AuthShell
                     title="Unknown invitation"
@@ -80,7 +80,7 @@ fn Open(welcome: Welcome, reader: Reader, token: String) -> impl IntoView {
     let email = welcome.email.clone();
     let answer = match reader {
         Reader::Invited => view! {
-            <Form action="accept_invitation" hidden=hidden()><SubmitButton wide=true>"Accept and join"</SubmitButton></Form>
+            <Form to=AcceptInvitation::FORM hidden=hidden()><SubmitButton wide=true>"Accept and join"</SubmitButton></Form>
         }
         .into_any(),
         Reader::SignedOut => {
@@ -93,7 +93,7 @@ fn Open(welcome: Welcome, reader: Reader, token: String) -> impl IntoView {
         }
         Reader::Newcomer => view! {
             <p class="text-muted">"Make your account, and you are in. The address counts as verified: you read the mail."</p>
-            <Form action="join_by_invitation" hidden=hidden()>
+            <Form to=JoinByInvitation::FORM hidden=hidden()>
                 <Field name="name" label="Name" autocomplete="name" autofocus=true/>
                 <Field name="password" label="Password" kind="password" autocomplete="new-password" hint="At least 10 characters. A few words are better than signs."/>
                 <SubmitButton wide=true>"Create account and join"</SubmitButton>
@@ -104,7 +104,7 @@ fn Open(welcome: Welcome, reader: Reader, token: String) -> impl IntoView {
             <Notice tone=Tone::Warning icon=Icon::Warning>
                 "You are signed in as " <b class="font-medium">{other}</b> ", and this invitation is for " <b class="font-medium">{email.clone()}</b> ". Sign out to answer it."
             </Notice>
-            <Form action="sign_out_for_invitation" hidden=hidden()><SubmitButton wide=true>"Sign out and come back"</SubmitButton></Form>
+            <Form to=SignOutForInvitation::FORM hidden=hidden()><SubmitButton wide=true>"Sign out and come back"</SubmitButton></Form>
         }
         .into_any(),
     };
@@ -115,7 +115,7 @@ fn Open(welcome: Welcome, reader: Reader, token: String) -> impl IntoView {
         let hidden = hidden();
         move || {
             view! {
-                <Form action="decline_invitation" hidden=hidden class="inline">
+                <Form to=DeclineInvitation::FORM hidden=hidden class="inline">
                     <button class="text-muted underline underline-offset-4 hover:text-text">"Decline this invitation"</button>
                 </Form>
                 " · " <TextLink href="/sign-in">"Sign in"</TextLink>

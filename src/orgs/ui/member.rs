@@ -1,14 +1,18 @@
 //! One member: the role, what more she may do with single applications, and the end of her membership.
 use crate::{
-    error::{Error, Result, Thing},
+    error::{Error, Result},
     id::UserId,
     kit::{
-        ActionsCell, Ask, Card, Cell, Column, Fact, Form, Icon, KeyValue, Look, Notice, Page, PageTitle, Row, Select, Status, SubmitButton,
-        Table, Tag, Time, Tone, load, may,
+        ActionsCell, Ask, Card, Cell, Column, Fact, Form, FormOf, Icon, KeyValue, Look, Notice, Page, PageTitle, Row, Select, Status,
+        SubmitButton, Table, Tag, Time, Tone, load, may,
     },
     orgs::{
-        fns::{MemberPage as Found, read_member},
-        model::{Grant, OrganizationRole},
+        fns::{
+            RemoveMember, SetMemberRole,
+            grants::{GiveGrant, TakeGrant},
+            read_member,
+        },
+        model::{Grant, MEMBER, MemberPage as Found, OrganizationRole},
         ui::frame::options,
     },
     rights::{Action, Role},
@@ -18,7 +22,7 @@ use leptos_router::hooks::use_params_map;
 
 fn param() -> Result<UserId> {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
-    id.parse().map_err(|_| Error::NotFound(Thing::Member))
+    id.parse().map_err(|_| Error::NotFound(MEMBER))
 }
 
 /// The page.
@@ -53,7 +57,7 @@ pub fn MemberRoleSelector(found: Found) -> impl IntoView {
     let hint = locked.clone().or(above.map(str::to_string));
     let form = hint.is_none().then(|| {
         view! {
-            <Form action="set_member_role" hidden=vec![("id", member.user_id.to_string())] class="flex flex-col gap-4">
+            <Form to=SetMemberRole::FORM hidden=vec![("id", member.user_id.to_string())] class="flex flex-col gap-4">
                 <RoleChoice roles=found.givable value=member.role.clone()/>
                 <div><SubmitButton needs=Action::Members>"Change role"</SubmitButton></div>
             </Form>
@@ -117,7 +121,7 @@ fn Facts(found: Found) -> impl IntoView {
             <div class="mt-4">
                 {(!found.is_me && !found.is_above).then(|| view! {
                     <Ask
-                        action="remove_member" words=words icon=Icon::Cross needs=Action::Members look=Look::Danger
+                        to=RemoveMember::FORM words=words icon=Icon::Cross needs=Action::Members look=Look::Danger
                         hidden=vec![("id", member.user_id.to_string())] text=text button=button
                     />
                 })}
@@ -138,7 +142,7 @@ fn Grants(found: Found) -> impl IntoView {
         (Some(why), _) => view! { <p class="flex items-center gap-2 text-muted">{Icon::Lock.view()} {why}</p> }.into_any(),
         (None, true) => view! { <p class="text-muted">"There are no applications yet."</p> }.into_any(),
         (None, false) => view! {
-            <Form action="give_grant" hidden=vec![("id", user.to_string())] class="flex flex-wrap items-end gap-3">
+            <Form to=GiveGrant::FORM hidden=vec![("id", user.to_string())] class="flex flex-wrap items-end gap-3">
                 <div class="w-full sm:w-56"><Select name="application_id" label="Application" options=found.apps/></div>
                 <div class="w-full sm:w-44"><Select name="role" label="Role" options=options(&roles) value="developer"/></div>
                 <SubmitButton look=Look::Plain needs=Action::Members>"Grant"</SubmitButton>
@@ -170,7 +174,7 @@ fn GrantRow(grant: Grant, user: UserId) -> impl IntoView {
             <Cell><a href=format!("/applications/{}", grant.application_id) class="font-medium hover:underline">{grant.application_name}</a></Cell>
             <Cell><span title=includes><Tag>{grant.role_name}</Tag></span></Cell>
             <ActionsCell>
-                <Form action="take_grant" hidden=hidden class="contents">
+                <Form to=TakeGrant::FORM hidden=hidden class="contents">
                     <SubmitButton small=true look=Look::Plain needs=Action::Members>"Take"</SubmitButton>
                 </Form>
             </ActionsCell>

@@ -1,11 +1,11 @@
 //! The list of members. Search, role, order and page live in the address; those who are ticked are changed together.
 use crate::{
     kit::{
-        Align, Cell, Column, EmptyState, Form, Icon, LinkButton, Look, NameCell, Pagination, Row, Select, Status, SubmitButton, Table, Tag,
-        Time, Tone, load, may,
+        Align, Cell, Column, EmptyState, Form, FormOf, Icon, LinkButton, Look, NameCell, Pagination, Row, Select, Status, SubmitButton,
+        Table, Tag, Time, Tone, load, may,
     },
     orgs::{
-        fns::{Members as Found, read_members},
+        fns::{ChangeMembers, Members as Found, read_members},
         model::Member,
         ui::{
             OrgFrame, OrgTab,
@@ -79,7 +79,7 @@ fn List(found: Found) -> impl IntoView {
     let mut roles = vec![(String::new(), "Choose a role".to_string())];
     roles.extend(options(&found.givable));
     view! {
-        <Form action="change_members" class="flex flex-col gap-3">
+        <Form to=ChangeMembers::FORM class="flex flex-col gap-3">
             <Table caption="Members" columns=columns>{rows}</Table>
             {changes.then(|| view! {
                 <fieldset class="flex flex-wrap items-end gap-3">

@@ -1,11 +1,15 @@
 //! The organizations that one is in, those that one is asked into, and a new one.
 use crate::{
     kit::{
-        Align, Card, Cell, Column, Field, Form, Icon, LinkButton, Look, Page, PageTitle, Pagination, Row, Status, SubmitButton, Table, Tag,
-        Time, Tone, load,
+        Align, Card, Cell, Column, Field, Form, FormOf, Icon, LinkButton, Look, Page, PageTitle, Pagination, Row, Status, SubmitButton,
+        Table, Tag, Time, Tone, load,
     },
     orgs::{
-        fns::read_my_organizations,
+        fns::{
+            CreateOrganization, SwitchOrganization,
+            invitations::{AcceptOwnInvitation, DeclineOwnInvitation},
+            read_my_organizations,
+        },
         model::{MyOrganization, Welcome},
         ui::{frame::address, settings::LeaveButton},
     },
@@ -40,7 +44,7 @@ fn OrgRow(it: MyOrganization) -> impl IntoView {
     let action = match it.is_active {
         true => view! { <Tag>"current"</Tag> }.into_any(),
         false => view! {
-            <Form action="switch_organization" hidden=hidden class="contents"><SubmitButton small=true look=Look::Plain>"Switch"</SubmitButton></Form>
+            <Form to=SwitchOrganization::FORM hidden=hidden class="contents"><SubmitButton small=true look=Look::Plain>"Switch"</SubmitButton></Form>
         }
         .into_any(),
     };
@@ -68,8 +72,8 @@ fn Asked(it: Welcome) -> impl IntoView {
                 <p class="text-muted">{format!("As {}. ", it.role_name)} {it.message.clone()}</p>
             </div>
             <div class="flex gap-2">
-                <Form action="decline_own_invitation" hidden=hidden() class="contents"><SubmitButton look=Look::Plain>"Decline"</SubmitButton></Form>
-                <Form action="accept_own_invitation" hidden=hidden() class="contents"><SubmitButton>"Accept"</SubmitButton></Form>
+                <Form to=DeclineOwnInvitation::FORM hidden=hidden() class="contents"><SubmitButton look=Look::Plain>"Decline"</SubmitButton></Form>
+                <Form to=AcceptOwnInvitation::FORM hidden=hidden() class="contents"><SubmitButton>"Accept"</SubmitButton></Form>
             </div>
         </section>
     }
@@ -82,7 +86,7 @@ pub fn NewOrganization() -> impl IntoView {
         <Page narrow=true>
             <PageTitle title="New organization" above=vec![("Organizations".into(), "/organizations".into())]/>
             <Card>
-                <Form action="create_organization">
+                <Form to=CreateOrganization::FORM>
                     <Field name="name" label="Name" autocomplete="organization" autofocus=true placeholder="Acme"/>
                     <Field
                         name="slug" label="Name in addresses" optional=true mono=true placeholder="acme" autocomplete="off"

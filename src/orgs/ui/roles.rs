@@ -1,11 +1,11 @@
 //! Roles: what each includes, how many have it, and the editor of the organization's own.
 use crate::{
     kit::{
-        Align, Ask, Card, Cell, Checkbox, Column, Field, Form, Icon, LinkButton, Look, NameCell, Notice, Page, PageTitle, Rights, Row,
-        SubmitButton, Table, Tag, Tone, load,
+        Align, Ask, Card, Cell, Checkbox, Column, Field, Form, FormOf, Icon, LinkButton, Look, NameCell, Notice, Page, PageTitle, Rights,
+        Row, SubmitButton, Table, Tag, Tone, load,
     },
     orgs::{
-        fns::{read_role, read_roles},
+        fns::{CreateRole, DeleteRole, UpdateRole, read_role, read_roles},
         model::OrganizationRole,
         ui::{OrgFrame, OrgTab},
     },
@@ -55,7 +55,7 @@ pub fn NewRole() -> impl IntoView {
     view! {
         <Page narrow=true>
             <PageTitle title="New role" above=above()/>
-            <Form action="create_role" class="flex flex-col gap-6">
+            <Form to=CreateRole::FORM class="flex flex-col gap-6">
                 <Editor name=String::new() description=String::new() has=Permissions::of(&[Action::View])/>
                 <div class="flex flex-wrap items-center gap-2">
                     <SubmitButton needs=Action::Roles>"Create role"</SubmitButton>
@@ -109,7 +109,7 @@ fn Own(role: OrganizationRole) -> impl IntoView {
     let hidden = vec![("id", role.id.clone()), ("version", role.version.to_string())];
     let delete = vec![("id", role.id.clone())];
     view! {
-        <Form action="update_role" hidden=hidden class="flex flex-col gap-6">
+        <Form to=UpdateRole::FORM hidden=hidden class="flex flex-col gap-6">
             <Editor name=role.name description=role.description has=role.permissions/>
             <div class="flex flex-wrap items-center gap-2">
                 <SubmitButton needs=Action::Roles>"Save role"</SubmitButton>
@@ -118,7 +118,7 @@ fn Own(role: OrganizationRole) -> impl IntoView {
         </Form>
         <div>
             <Ask
-                action="delete_role" words="Delete" icon=Icon::Cross needs=Action::Roles look=Look::Danger hidden=delete
+                to=DeleteRole::FORM words="Delete" icon=Icon::Cross needs=Action::Roles look=Look::Danger hidden=delete
                 text="Only a role that nobody has can be deleted." button="Delete role"
             />
         </div>

@@ -1,9 +1,12 @@
 //! The organization's settings, and its ends: handing it over, leaving it, deleting it.
 use crate::{
     id::OrgId,
-    kit::{Ask, Card, Checkbox, ConfirmByName, DangerZone, Field, Form, Icon, Look, Select, SubmitButton, TextArea, TextLink, load, may},
+    kit::{
+        Ask, Card, Checkbox, ConfirmByName, DangerZone, Field, Form, FormOf, Icon, Look, Select, SubmitButton, TextArea, TextLink, load,
+        may,
+    },
     orgs::{
-        fns::{read_members, read_organization},
+        fns::{DeleteOrganization, LeaveOrganization, TransferOrganization, UpdateOrganization, read_members, read_organization},
         model::{Member, OrganizationDetails},
         ui::{OrgFrame, OrgTab},
     },
@@ -56,7 +59,7 @@ fn Change(org: OrganizationDetails) -> impl IntoView {
         }
     });
     view! {
-        <Form action="update_organization" hidden=vec![("version", org.version.to_string())] class="flex flex-col gap-6">
+        <Form to=UpdateOrganization::FORM hidden=vec![("version", org.version.to_string())] class="flex flex-col gap-6">
             <Card title="Organization">
                 <div class="flex flex-col gap-4">
                     <Field name="name" label="Name" value=org.name autocomplete="organization"/>
@@ -114,7 +117,7 @@ fn Transfer(name: String, members: Vec<Member>) -> impl IntoView {
         .into_any(),
         false => view! {
             <ConfirmByName
-                action="transfer_organization" name=name title="Hand this organization over" needs=Action::Ownership more=more
+                to=TransferOrganization::FORM name=name title="Hand this organization over" needs=Action::Ownership more=more
                 text="The member becomes an owner and you become an admin. Only an owner can give you that back." button="Hand over"
             />
         }
@@ -145,7 +148,7 @@ pub fn LeaveButton(
 ) -> impl IntoView {
     view! {
         <Ask
-            action="leave_organization" words="Leave" icon=Icon::SignOut hidden=vec![("organization", id.to_string())] look=Look::Danger small=small
+            to=LeaveOrganization::FORM words="Leave" icon=Icon::SignOut hidden=vec![("organization", id.to_string())] look=Look::Danger small=small
             text="You lose access at once. If you are in no other organization, you get an empty one of your own." button="Leave organization"
         />
     }
@@ -163,7 +166,7 @@ fn Delete(name: String) -> impl IntoView {
     };
     view! {
         <ConfirmByName
-            action="delete_organization" name=name title="Delete this organization" needs=Action::Ownership more=more
+            to=DeleteOrganization::FORM name=name title="Delete this organization" needs=Action::Ownership more=more
             text="Members lose access at once; invoices and the activity stay on record. This can’t be undone." button="Delete organization"
         />
     }

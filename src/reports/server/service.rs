@@ -1,8 +1,8 @@
 //! What operators do with error reports: look.
 use crate::{
-    error::{Error, Result, Thing},
+    error::{Error, Result},
     fault::Because,
-    reports::model::{ErrorDetail, ErrorGroup, ErrorReport},
+    reports::model::{ErrorDetail, ErrorGroup, ErrorReport, REPORT},
     store::tables::{error_group, error_report},
     web::{
         api::{Pagination, Paging, contains},
@@ -39,7 +39,7 @@ pub async fn list(ctx: &Operator, search: Option<&str>, paging: Paging) -> Resul
 
 /// A kind of fault by the reference of one of them, or by its fingerprint.
 pub async fn get(ctx: &Operator, id: &str) -> Result<ErrorDetail> {
-    let not_there = || Error::NotFound(Thing::Report);
+    let not_there = || Error::NotFound(REPORT);
     let sound = (1..=40).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !sound {
         return Err(not_there());

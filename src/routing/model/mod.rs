@@ -6,9 +6,11 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod forms;
 mod header;
 mod input;
 mod path;
+pub use forms::*;
 pub use header::*;
 pub use input::*;
 pub use path::*;

@@ -27,7 +27,7 @@ pub fn router() -> OpenApiRouter {
 }
 
 fn app_id(text: &str) -> Result<AppId> {
-    named(text, Thing::Application)
+    named(text, Thing::APPLICATION)
 }
 
 /// What an application asks of the edge: maintenance, HTTPS, passwords (without them), headers, limits, error pages, balancing.
@@ -76,6 +76,6 @@ async fn create_path(ctx: Ctx, Path(id): Path<String>, Input(form): Input<Create
 #[utoipa::path(delete, path = "/api/paas/applications/{id}/paths/{path_id}", tag = "Routing", params(("id" = String, Path), ("path_id" = String, Path)),
     responses((status = 200, description = "It is removed", body = Success<Done>)))]
 async fn delete_path(ctx: Ctx, Path((id, path)): Path<(String, String)>) -> Answer<Done> {
-    paths::remove(&ctx, &app_id(&id)?, &named::<PathId>(&path, Thing::Path)?).await?;
+    paths::remove(&ctx, &app_id(&id)?, &named::<PathId>(&path, Thing::PATH)?).await?;
     ok(Done)
 }

@@ -2,9 +2,9 @@
 //! that the forms have.
 use crate::{
     error::{Error, FieldError, Fields, Result},
-    routing::{
-        fns::{BalancingForm, HttpsForm, LimitsForm, MaintenanceForm},
-        model::{BalancingInput, EdgeLimitsInput, HstsInput, MaintenanceInput, RateInput, UpdateRouting},
+    routing::model::{
+        BalancingForm, BalancingInput, EdgeLimitsInput, HstsInput, HttpsForm, LimitsForm, MaintenanceForm, MaintenanceInput, RateInput,
+        UpdateRouting,
     },
 };
 

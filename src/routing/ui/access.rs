@@ -1,9 +1,10 @@
 //! Who may come in: names and passwords in front of the whole application.
 use crate::{
     id::AppId,
-    kit::{Card, Field, Form, Look, SubmitButton, load},
+    kit::{Card, Field, Form, FormOf, Look, SubmitButton, load},
     rights::Action,
     routing::{
+        fns::{RemoveLogin, SetLogin},
         model::{BasicLogin, MAX_LOGINS},
         ui::{Part, RoutingFrame, both},
     },
@@ -39,7 +40,7 @@ fn Logins(id: AppId, logins: Vec<BasicLogin>) -> impl IntoView {
         view! {
             <li class="flex items-center justify-between gap-4 px-5 py-3 hover:bg-hover">
                 <span class="min-w-0 font-mono font-medium break-all">{name.clone()}</span>
-                <Form action="remove_login" hidden=vec![("id", id.to_string()), ("username", name.clone())] class="contents">
+                <Form to=RemoveLogin::FORM hidden=vec![("id", id.to_string()), ("username", name.clone())] class="contents">
                     <SubmitButton look=Look::Quiet small=true needs=Action::Configure label=format!("Remove {name}")>"Remove"</SubmitButton>
                 </Form>
             </li>
@@ -58,7 +59,7 @@ fn Logins(id: AppId, logins: Vec<BasicLogin>) -> impl IntoView {
 fn SetLogin(id: AppId) -> impl IntoView {
     view! {
         <Card title="Add a name" text="Or give one that is there another password.">
-            <Form action="set_login" hidden=vec![("id", id.to_string())]>
+            <Form to=SetLogin::FORM hidden=vec![("id", id.to_string())]>
                 <div class="grid gap-4 sm:grid-cols-2">
                     <Field name="username" label="Name" mono=true autocomplete="off" placeholder="ada"/>
                     <Field name="password" label="Password" kind="password" autocomplete="new-password" hint="At least 8 characters. It is not shown again."/>

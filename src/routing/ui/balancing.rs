@@ -1,8 +1,9 @@
 //! How requests are spread over replicas.
 use crate::{
-    kit::{Card, Field, Form, Look, Select, SubmitButton, load},
+    kit::{Card, Field, Form, FormOf, Look, Select, SubmitButton, load},
     rights::Action,
     routing::{
+        fns::SaveBalancing,
         model::{ProbeKind, Protocol, Stickiness},
         ui::{Part, RoutingFrame, both, hidden},
     },
@@ -34,7 +35,7 @@ pub fn RoutingBalancing() -> impl IntoView {
         view! {
             <RoutingFrame app=app part=Part::Balancing>
                 <Card title="Balancing" text="How requests are spread over the replicas.">
-                    <Form action="save_balancing" hidden=fields>
+                    <Form to=SaveBalancing::FORM hidden=fields>
                         <Select
                             name="sticky" label="Lead visitors back" options=sticky value=it.sticky.word()
                             hint="By a cookie. A replica that is gone is replaced by another one."

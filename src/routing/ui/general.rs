@@ -1,9 +1,10 @@
 //! Maintenance, HTTPS, and how much of what visitors do is logged.
 use crate::{
     id::AppId,
-    kit::{Ask, Card, Checkbox, Field, Form, Icon, Look, Notice, Select, SubmitButton, TextArea, Time, Tone, load},
+    kit::{Ask, Card, Checkbox, Field, Form, FormOf, Icon, Look, Notice, Select, SubmitButton, TextArea, Time, Tone, load},
     rights::Action,
     routing::{
+        fns::{BeginMaintenance, EndMaintenance, SaveAccessLog, SaveHttps, SaveMaintenance},
         model::{HttpsMode, Routing},
         ui::{Part, RoutingFrame, both, hidden},
     },
@@ -37,7 +38,7 @@ pub fn InMaintenance(
             <Notice tone=Tone::Warning icon=Icon::Pause>
                 <div class="flex flex-wrap items-center justify-between gap-x-6 gap-y-2">
                     <span>"In maintenance: visitors see the maintenance page."</span>
-                    <Form action="end_maintenance" hidden=vec![("id", id.to_string())] class="contents">
+                    <Form to=EndMaintenance::FORM hidden=vec![("id", id.to_string())] class="contents">
                         <SubmitButton look=Look::Plain small=true needs=Action::Configure>"End maintenance"</SubmitButton>
                     </Form>
                 </div>
@@ -56,7 +57,7 @@ fn MaintenanceCard(routing: Routing) -> impl IntoView {
         false => view! {
             <div>
                 <Ask
-                    action="begin_maintenance" words="Begin maintenance" icon=Icon::Pause needs=Action::Configure hidden=vec![("id", id.to_string())]
+                    to=BeginMaintenance::FORM words="Begin maintenance" icon=Icon::Pause needs=Action::Configure hidden=vec![("id", id.to_string())]
                     button="Begin maintenance" text="From now on visitors see the maintenance page (503) instead of the application. Its replicas go on running."
                 />
             </div>
@@ -68,7 +69,7 @@ fn MaintenanceCard(routing: Routing) -> impl IntoView {
         <Card title="Maintenance" text="One page instead of the application, while you work on it.">
             <div class="flex flex-col gap-6">
                 {switch}
-                <Form action="save_maintenance" hidden=fields>
+                <Form to=SaveMaintenance::FORM hidden=fields>
                     <TextArea
                         name="page" label="Page" value=maintenance.page.unwrap_or_default() optional=true mono=true rows=5 placeholder="<!doctype html>…"
                         hint="HTML, 64 KiB at most. Without it, visitors see a page of the platform’s."
@@ -104,7 +105,7 @@ fn HttpsCard(routing: Routing) -> impl IntoView {
     let (subdomains, preload) = (hsts.is_some_and(|it| it.include_subdomains), hsts.is_some_and(|it| it.preload));
     view! {
         <Card title="HTTPS" text="How visitors who come without it are answered.">
-            <Form action="save_https" hidden=fields>
+            <Form to=SaveHttps::FORM hidden=fields>
                 <Select
                     name="https" label="Plain HTTP" options=modes value=routing.rules.https.word()
                     hint="“Always” is for addresses whose TLS ends in front of the platform."
@@ -134,7 +135,7 @@ fn AccessLogCard(routing: Routing) -> impl IntoView {
     let percent = (f64::from(routing.rules.access_log_permille) / 10.0).to_string();
     view! {
         <Card title="Access log" text="How many of the requests are written down, with the visitor’s address and the path.">
-            <Form action="save_access_log" hidden=fields>
+            <Form to=SaveAccessLog::FORM hidden=fields>
                 <div class="max-w-xs">
                     <Field name="percent" label="Share" kind="number" unit="%" value=percent hint="0 to 100. Figures count all requests, whatever the share."/>
                 </div>

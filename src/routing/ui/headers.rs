@@ -1,9 +1,10 @@
 //! Header fields that the edge sets or removes.
 use crate::{
     id::AppId,
-    kit::{Card, Checkbox, Field, Form, Look, Select, SubmitButton, Tag, load},
+    kit::{Card, Checkbox, Field, Form, FormOf, Look, Select, SubmitButton, Tag, load},
     rights::Action,
     routing::{
+        fns::{RemoveHeader, SetHeader},
         model::Header,
         ui::{Part, RoutingFrame, both},
     },
@@ -44,7 +45,7 @@ fn List(id: AppId, direction: &'static str, title: &'static str, headers: Vec<He
         view! {
             <li class="flex items-start justify-between gap-4 px-5 py-3 hover:bg-hover">
                 <div class="flex min-w-0 flex-col items-start gap-0.5 font-mono"><span class="font-medium break-all">{name.clone()}</span> <span class="text-small">{what}</span></div>
-                <Form action="remove_header" hidden=hidden class="contents">
+                <Form to=RemoveHeader::FORM hidden=hidden class="contents">
                     <SubmitButton look=Look::Quiet small=true needs=Action::Configure label=format!("Leave {name} as it is")>"Remove rule"</SubmitButton>
                 </Form>
             </li>
@@ -60,7 +61,7 @@ fn Set(id: AppId) -> impl IntoView {
         vec![("response".to_string(), "Answers to visitors".to_string()), ("request".to_string(), "Requests to replicas".to_string())];
     view! {
         <Card title="Set a header" text="In the place of the rule for it that is there. Everybody in the organization can read it: it is no place for secrets.">
-            <Form action="set_header" hidden=vec![("id", id.to_string())]>
+            <Form to=SetHeader::FORM hidden=vec![("id", id.to_string())]>
                 <Select name="direction" label="Of" options=directions value="response"/>
                 <Field name="name" label="Name" mono=true autocomplete="off" placeholder="X-Frame-Options"/>
                 <Field name="value" label="Value" mono=true optional=true autocomplete="off" placeholder="DENY"/>

@@ -1,8 +1,11 @@
 //! What one request may take, and one visitor.
 use crate::{
-    kit::{Card, Field, Form, Look, SubmitButton, load},
+    kit::{Card, Field, Form, FormOf, Look, SubmitButton, load},
     rights::Action,
-    routing::ui::{Part, RoutingFrame, both, hidden},
+    routing::{
+        fns::SaveLimits,
+        ui::{Part, RoutingFrame, both, hidden},
+    },
 };
 use leptos::prelude::*;
 
@@ -19,7 +22,7 @@ pub fn RoutingLimits() -> impl IntoView {
         view! {
             <RoutingFrame app=app part=Part::Limits>
                 <Card title="Limits" text="What goes beyond them is answered by the edge and does not reach a replica. Empty: as the platform has it.">
-                    <Form action="save_limits" hidden=fields>
+                    <Form to=SaveLimits::FORM hidden=fields>
                         <div class="max-w-xs">
                             <Field name="body_mib" label="Largest body" kind="number" unit="MiB" value=mib optional=true placeholder="no limit" hint="More is answered 413."/>
                         </div>

@@ -1,9 +1,10 @@
 //! Pages for what the edge answers in an application's place.
 use crate::{
     id::AppId,
-    kit::{Card, Form, Look, Select, SubmitButton, TextArea, load},
+    kit::{Card, Form, FormOf, Look, Select, SubmitButton, TextArea, load},
     rights::Action,
     routing::{
+        fns::{RemoveErrorPage, SetErrorPage},
         model::{PAGE_STATUSES, Routing},
         ui::{Part, RoutingFrame, both},
     },
@@ -37,7 +38,7 @@ fn List(id: AppId, routing: Routing) -> impl IntoView {
         let remove = own.then(|| {
             let status = removed;
             view! {
-                <Form action="remove_error_page" hidden=vec![("id", id.to_string()), ("status", status.clone())] class="contents">
+                <Form to=RemoveErrorPage::FORM hidden=vec![("id", id.to_string()), ("status", status.clone())] class="contents">
                     <SubmitButton look=Look::Quiet small=true needs=Action::Configure label=format!("Remove the page for {status}")>"Remove"</SubmitButton>
                 </Form>
             }
@@ -69,7 +70,7 @@ fn Set(id: AppId, chosen: String, page: String) -> impl IntoView {
     let value = if chosen.is_empty() { "503".to_string() } else { chosen };
     view! {
         <Card title="Set a page">
-            <Form action="set_error_page" hidden=vec![("id", id.to_string())]>
+            <Form to=SetErrorPage::FORM hidden=vec![("id", id.to_string())]>
                 <Select name="status" label="For" options=options value=value/>
                 <TextArea
                     name="page" label="Page" value=page mono=true rows=8 placeholder="<!doctype html>…"

@@ -2,10 +2,10 @@
 use crate::{
     apps::{fns::read_application, ui::app_param},
     id::AppId,
-    kit::{Card, Checkbox, Field, Form, Look, SubmitButton, Tag, TextLink, load},
+    kit::{Card, Checkbox, Field, Form, FormOf, Look, SubmitButton, Tag, TextLink, load},
     rights::Action,
     routing::{
-        fns::read_paths,
+        fns::{AddPath, RemovePath, read_paths},
         model::{PathRoute, PathsPage},
         ui::{Part, RoutingFrame},
     },
@@ -53,7 +53,7 @@ fn Routes(id: AppId, routes: Vec<PathRoute>) -> impl IntoView {
                         {(!route.active).then(|| view! { <Tag>"waits: the address is not yours now"</Tag> })}
                     </span>
                 </div>
-                <Form action="remove_path" hidden=vec![("id", id.to_string()), ("path_id", route.id.to_string())] class="contents">
+                <Form to=RemovePath::FORM hidden=vec![("id", id.to_string()), ("path_id", route.id.to_string())] class="contents">
                     <SubmitButton look=Look::Quiet small=true needs=Action::Domains label=format!("Remove {place}")>"Remove"</SubmitButton>
                 </Form>
             </li>
@@ -69,7 +69,7 @@ fn Add(id: AppId, host: String, others: Vec<String>) -> impl IntoView {
     let proposals = others.into_iter().map(|name| view! { <option value=name></option> }).collect_view();
     view! {
         <Card title="Take a path" text="The rules of this application hold there: its passwords, headers and limits.">
-            <Form action="add_path" hidden=vec![("id", id.to_string())]>
+            <Form to=AddPath::FORM hidden=vec![("id", id.to_string())]>
                 <Field
                     name="host" label="Address" value=host mono=true list=Some("hosts") autocomplete="off"
                     hint="A domain that your organization has proven, or the own address of one of its applications."

@@ -7,8 +7,11 @@ use serde_json::{Value, json};
 use skypanel::{
     fault::Because,
     id::MailId,
-    mail::{model::MailStatus, server::task::suppress},
-    outbox::{Mail, Template, queue},
+    mail::{
+        model::MailStatus,
+        server::{letters::TestLetter, task::suppress},
+    },
+    outbox::{Mail, queue},
     store::tables::mail,
 };
 
@@ -32,6 +35,7 @@ const FUNCTIONS: &[(&str, Answers)] = &[
     ("mail/fns/cancel_mail",                 OPERATOR),
     ("mail/fns/lift_suppression",            OPERATOR),
     ("mail/fns/read_mail",                   OPERATOR),
+    ("mail/fns/read_mail_kinds",             OPERATOR),
     ("mail/fns/read_mail_overview",          OPERATOR),
     ("mail/fns/read_mail_template",          OPERATOR),
     ("mail/fns/read_mails",                  OPERATOR),
@@ -48,7 +52,7 @@ const GONE: &str = "gone@example.org";
 /// A message that waits, one that was refused, and an address that gets none.
 fn prepare<'a>(t: &'a TestPanel, world: &'a mut World) -> BoxFuture<'a, ()> {
     Box::pin(async move {
-        let mail = || Mail { to: "ada@example.org".into(), org: None, template: Template::Test { name: "Ada".into() } };
+        let mail = || Mail { to: "ada@example.org".into(), org: None, letter: TestLetter { name: "Ada".into() } };
         let made = t.panel.db.tx(async |tx| {
             suppress(tx, &t.panel, GONE, "bounce", None, None).await?;
             let (waits, failed): (MailId, MailId) = (queue(tx, &t.panel, mail()).await?, queue(tx, &t.panel, mail()).await?);
@@ -77,7 +81,7 @@ fn message(deed: &str, world: &World) -> String {
 
 fn fields(function: &str, world: &World) -> Option<Pairs> {
     Some(match function {
-        "read_mails" | "read_mail_overview" | "read_suppressions" => vec![],
+        "read_mails" | "read_mail_kinds" | "read_mail_overview" | "read_suppressions" => vec![],
         "read_mail" | "retry_mail" | "cancel_mail" => vec![("id", message(function, world))],
         "lift_suppression" => vec![("address", GONE.into())],
         "suppress_address" => vec![("address", "new@example.org".into())],

@@ -5,13 +5,12 @@ use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
     accounts::{
         model::{
-            Ended, ForgotForm, Me, PasswordForm, Profile, ProfileForm, RefreshForm, ResetForm, Session, SignInForm, SignUpForm, TokenForm,
-            Tokens,
+            Ended, ForgotForm, Me, PasswordForm, Profile, ProfileForm, RefreshForm, ResetForm, SESSION, Session, SignInForm, SignUpForm,
+            TokenForm, Tokens,
         },
         server::service,
     },
     auth::session::{Opened, Via},
-    error::Thing,
     rights::Action,
     web::{
         api::{Answer, Done, Input, List, Paging, QueryParams, Refusal, Success, created, named, ok},
@@ -164,6 +163,6 @@ async fn end_other_sessions(ctx: Ctx) -> Answer<Ended> {
 /// Ends one of the caller's sessions.
 #[utoipa::path(delete, path = "/api/auth/sessions/{id}", tag = "Account", params(("id" = String, Path)), responses((status = 200, description = "Ended", body = Success<Done>)))]
 async fn end_session(ctx: Ctx, Path(id): Path<String>) -> Answer<Done> {
-    service::end_session(&ctx, &named(&id, Thing::Session)?).await?;
+    service::end_session(&ctx, &named(&id, SESSION)?).await?;
     ok(Done)
 }

@@ -1,11 +1,11 @@
 //! What a person may do with her own second factors, and what signing in asks of them.
 
 use crate::{
-    accounts::server::service,
+    accounts::server::{letters::SecondFactorLetter, service},
     error::{Error, Result},
     fault::Because,
     id::{Id, OrgId, UserId},
-    outbox::{self, Mail, Template},
+    outbox::{self, Mail},
     runtime::panel::Panel,
     store::{
         Tx,
@@ -115,6 +115,6 @@ pub(super) async fn keeps_a_way_in(tx: &Tx, id: &UserId) -> Result<()> {
 
 /// Tells a person that a second factor of hers changed; `change` is a clause.
 pub(super) async fn tell(tx: &Tx, panel: &Panel, person: &user::Model, change: String) -> Result<()> {
-    let template = Template::SecondFactorChanged { name: person.name.clone(), change };
-    outbox::queue(tx, panel, Mail { to: person.email.clone(), org: None, template }).await.map(|_| ())
+    let letter = SecondFactorLetter { name: person.name.clone(), change };
+    outbox::queue(tx, panel, Mail { to: person.email.clone(), org: None, letter }).await.map(|_| ())
 }

@@ -8,17 +8,22 @@ use crate::auth::session::SessionCache;
 use crate::{
     accounts::{
         model::{
-            Me,
+            Me, PASSKEY,
             factors::{MOST_PASSKEYS, Passkey as Shown, PasskeyAnswer, PasskeyChallenge, check_passkey_name},
         },
         server::{
             challenges::{self, Bound, CONFIRM, Kind, REGISTER, SIGN_IN},
-            service::{Proof, finish_sign_in, pending_sign_in},
+            events,
+            service::{
+                Proof,
+                factors::{ask_password, demanded_by, first_organization, note, person, tell},
+                finish_sign_in, pending_sign_in, recovery,
+            },
         },
     },
     audit::server::service::{Event, record, record_for},
-    auth::session::{Opened, Via},
-    error::{Error, Result, Thing},
+    auth::session::{Opened, SessionCache, Via},
+    error::{Error, Result},
     fault::Because,
     id::{Id, PasskeyId, UserId},
     runtime::panel::Panel,
@@ -156,7 +161,7 @@ pub async fn add(ctx: &Ctx, name: &str, answer: &PasskeyAnswer) -> Result<bool> 
             if used >= MOST_PASSKEYS {
                 return Err(Error::QuotaExceeded { what: "passkeys".into(), limit: MOST_PASSKEYS, used });
             }
-            record(tx, ctx, "account.passkey_added", &id, json!({ "name": name })).await?;
+            record(tx, ctx, events::ACCOUNT_PASSKEY_ADDED, &id, json!({ "name": name })).await?;
             tell(tx, panel, &person, "a passkey was added".into()).await?;
             let with_codes = recovery_codes::make_first(tx, ctx).await?;
             match passkey::Entity::insert(row).exec_without_returning(tx).await {
@@ -183,9 +188,9 @@ pub async fn rename(ctx: &Ctx, id: &PasskeyId, name: &str) -> Result<()> {
         .db
         .tx(async |tx| {
             if own.exec(tx).await.because("renaming a passkey")?.rows_affected != 1 {
-                return Err(Error::NotFound(Thing::Passkey));
+                return Err(Error::NotFound(PASSKEY));
             }
-            record(tx, ctx, "account.passkey_renamed", id, json!({ "name": name })).await
+            record(tx, ctx, events::ACCOUNT_PASSKEY_RENAMED, id, json!({ "name": name })).await
         })
         .await
 }
@@ -195,7 +200,7 @@ pub async fn remove(ctx: &Ctx, id: &PasskeyId, password: &str, answer: Option<Pa
     ctx.in_person()?;
     let (panel, user) = (&ctx.panel, &ctx.who.user);
     let own = passkey::Entity::find_by_id(id.clone()).filter(passkey::Column::UserId.eq(user.clone()));
-    let row = own.one(panel.db.read()).await.because("looking up a passkey")?.ok_or(Error::NotFound(Thing::Passkey))?;
+    let row = own.one(panel.db.read()).await.because("looking up a passkey")?.ok_or(Error::NotFound(PASSKEY))?;
     let person = person(panel, user).await?;
     match answer.filter(|answer| !answer.credential.is_empty()) {
         Some(answer) => confirm(ctx, &answer).await?,
@@ -210,7 +215,7 @@ pub async fn remove(ctx: &Ctx, id: &PasskeyId, password: &str, answer: Option<Pa
             crate::accounts::server::service::factors::keeps_a_way_in(tx, user).await?;
             note(tx, ctx, &demanded).await?;
             recovery_codes::drop_without_factor(tx, user).await?;
-            record(tx, ctx, "account.passkey_removed", id, json!({ "name": row.name })).await?;
+            record(tx, ctx, events::ACCOUNT_PASSKEY_REMOVED, id, json!({ "name": row.name })).await?;
             tell(tx, panel, &person, "a passkey was removed".into()).await
         })
         .await?;
@@ -341,7 +346,8 @@ async fn refuse_copy(panel: &Panel, origin: &Origin, row: &passkey::Model) -> Re
         .db
         .tx(async |tx| {
             if let Some(org) = &org {
-                let event = Event { name: "account.passkey_refused", target: row.id.to_string(), detail: json!({ "why": "counter" }) };
+                let event =
+                    Event { kind: events::ACCOUNT_PASSKEY_REFUSED, target: row.id.to_string(), detail: json!({ "why": "counter" }) };
                 record_for(tx, org, row.user_id.as_str(), origin, panel.now(), event).await?;
             }
             tell(tx, panel, &person, format!("the passkey “{}” was refused, because it seems to have been copied", row.name)).await

@@ -1,21 +1,21 @@
 //! Changing a password with the old one, and setting a new one by a link that was mailed.
 use super::{profile::own, sessions::end_others, sign_in::note};
-use crate::auth::session::SessionCache;
 use crate::{
     accounts::{
         model::{Email, Ended, Password, PasswordForm, ResetForm},
         server::{
-            devices,
+            devices, events,
+            letters::{PasswordChangedLetter, ResetPasswordLetter},
             passwords::{self, PasswordMatch},
             tokens::{self, Purpose},
         },
     },
     audit::server::service::record,
-    auth::session::Via,
+    auth::session::{SessionCache, Via},
     error::{Error, Result, Thing},
     fault::Because,
     id::UserId,
-    outbox::{self, Mail, Template},
+    outbox::{self, Mail},
     runtime::panel::Panel,
     store::{
         Tx, random,
@@ -72,7 +72,7 @@ pub async fn change_password(ctx: &Ctx, form: PasswordForm) -> Result<Ended> {
     let hash = passwords::hash(&new).await?;
     let ended = panel.db.tx(async |tx| {
         let ended = if form.sign_out_others { end_others(tx, ctx, &current).await? } else { 0 };
-        record(tx, ctx, "account.password_changed", &user.id, json!({ "sessions_ended": ended })).await?;
+        record(tx, ctx, events::ACCOUNT_PASSWORD_CHANGED, &user.id, json!({ "sessions_ended": ended })).await?;
         store(tx, panel, &user, hash).await?;
         Ok(ended)
     });
@@ -88,8 +88,8 @@ async fn store(tx: &Tx, panel: &Panel, user: &user::Model, hash: String) -> Resu
     for purpose in [Purpose::ResetPassword, Purpose::SignIn] {
         tokens::void(tx, &user.id, purpose).await?;
     }
-    let template = Template::PasswordChanged { name: user.name.clone() };
-    outbox::queue(tx, panel, Mail { to: user.email.clone(), org: None, template }).await.map(|_| ())
+    let letter = PasswordChangedLetter { name: user.name.clone() };
+    outbox::queue(tx, panel, Mail { to: user.email.clone(), org: None, letter }).await.map(|_| ())
 }
 
 /// Mails a link to a new password, where there is such an account. The answer and its time are the same where there is none: what is done
@@ -120,11 +120,11 @@ async fn mail_link(visitor: &Visitor, email: &Email) -> Result<()> {
         .db
         .tx(async |tx| {
             let token = tokens::issue(tx, panel, &user.id, Purpose::ResetPassword, &Of { email: user.email.clone() }).await?;
-            note(tx, visitor, &user.id, "account.password_reset_asked", json!({})).await?;
+            note(tx, visitor, &user.id, events::ACCOUNT_PASSWORD_RESET_ASKED, json!({})).await?;
             let link = format!("{}/reset-password/{token}", panel.config.public_url());
             let expires_at = panel.now() + Purpose::ResetPassword.life();
-            let template = Template::ResetPassword { name: user.name, link, expires_at };
-            outbox::queue(tx, panel, Mail { to: user.email, org: None, template }).await.map(|_| ())
+            let letter = ResetPasswordLetter { name: user.name, link, expires_at };
+            outbox::queue(tx, panel, Mail { to: user.email, org: None, letter }).await.map(|_| ())
         })
         .await
 }
@@ -144,7 +144,7 @@ async fn owner_of(panel: &Panel, token: &str) -> Result<Option<user::Model>> {
 /// the device cookie of a browser: it holds the mailbox, so the account knows it from now on.
 pub async fn reset_password(visitor: &Visitor, form: ResetForm, via: Via) -> Result<Option<String>> {
     let panel = &visitor.panel;
-    let user = owner_of(panel, &form.token).await?.ok_or(Error::NotFound(Thing::Link))?;
+    let user = owner_of(panel, &form.token).await?.ok_or(Error::NotFound(Thing::LINK))?;
     // A password that is refused leaves the link good.
     let new: Password = form.password.parse().map_err(|why: &str| Error::invalid("password", why))?;
     passwords::judge(panel, "password", &new, &[&user.name, &user.email]).await?;
@@ -158,7 +158,7 @@ pub async fn reset_password(visitor: &Visitor, form: ResetForm, via: Via) -> Res
             let row = user::ActiveModel { id: Set(user.id.clone()), email_verified_at: Set(Some(panel.now())), ..Default::default() };
             row.update(tx).await.because("noting a proven address")?;
         }
-        note(tx, visitor, &user.id, "account.password_reset", json!({ "sessions_ended": ended })).await?;
+        note(tx, visitor, &user.id, events::ACCOUNT_PASSWORD_RESET, json!({ "sessions_ended": ended })).await?;
         store(tx, panel, &user, hash).await?;
         Ok(device)
     });

@@ -1,10 +1,13 @@
 //! A person's name and address.
 use super::{emails, password::check_password};
-use crate::auth::session::SessionCache;
 use crate::{
-    accounts::model::{Profile, ProfileForm},
+    accounts::{
+        model::{Profile, ProfileForm, USER},
+        server::events,
+    },
     audit::server::service::record,
-    error::{Error, Result, Thing},
+    auth::session::SessionCache,
+    error::{Error, Result},
     fault::Because,
     store::tables::user,
     web::ctx::Ctx,
@@ -15,7 +18,7 @@ use serde_json::json;
 /// The caller's row.
 pub async fn own(ctx: &Ctx) -> Result<user::Model> {
     let row = user::Entity::find_by_id(ctx.who.user.clone()).one(ctx.panel.db.read()).await.because("looking up an account")?;
-    row.ok_or(Error::NotFound(Thing::User))
+    row.ok_or(Error::NotFound(USER))
 }
 
 /// The caller's account.
@@ -47,7 +50,7 @@ pub async fn change_profile(ctx: &Ctx, form: ProfileForm) -> Result<Profile> {
     }
     if let Some(name) = name.filter(|name| *name != user.name) {
         let changed = ctx.panel.db.tx(async |tx| {
-            record(tx, ctx, "account.renamed", &user.id, json!({ "from": user.name, "to": name })).await?;
+            record(tx, ctx, events::ACCOUNT_RENAMED, &user.id, json!({ "from": user.name, "to": name })).await?;
             let row = user::ActiveModel { id: Set(user.id.clone()), name: Set(name), ..Default::default() };
             row.update(tx).await.because("changing a name").map(|_| ())
         });

@@ -1,23 +1,25 @@
 //! Signing in by an account at another provider: which there are, whose account there is whose here, and what comes of a visitor who
 //! returns from one. An account here is never taken over because an address matches: its owner signs in once and says yes.
-use crate::accounts::server::CLUSTERS;
-use crate::accounts::server::service::factors::{first_organization, keeps_a_way_in, person, tell};
-use crate::auth::session::SessionCache;
 use crate::{
     accounts::{
         model::{
-            Email, NewPerson,
+            Email, IDENTITY_PROVIDER, NewPerson,
             factors::{Identity, LinkOffer, Provider},
             first_name_of_address,
         },
         server::{
+            CLUSTERS,
             challenges::{self, Bound, LINK, PROVIDER},
+            events,
             oidc::{self, Claims},
-            service::{self, Begun, Proof},
+            service::{
+                self, Begun, Proof,
+                factors::{first_organization, keeps_a_way_in, person, tell},
+            },
         },
     },
     audit::server::service::{Event, record, record_for},
-    auth::session::Who,
+    auth::session::{SessionCache, Who},
     error::{Error, Result, Thing},
     fault::Because,
     id::{Id, UserId},
@@ -94,7 +96,7 @@ pub fn named(panel: &Panel, id: &str) -> Provider {
 }
 
 fn set<'a>(panel: &'a Panel, id: &str) -> Result<&'a OidcConfig> {
-    panel.config.oidc.iter().find(|of| of.id == id).ok_or(Error::NotFound(Thing::Provider))
+    panel.config.oidc.iter().find(|of| of.id == id).ok_or(Error::NotFound(IDENTITY_PROVIDER))
 }
 
 fn method(provider: &str) -> String {
@@ -175,7 +177,7 @@ async fn renew(visitor: &Visitor, of: &OidcConfig, claims: &Claims, who: &Who, n
         .tx(async |tx| {
             touch(tx, visitor, of, claims).await?;
             by_provider(tx, &ctx, of).await?;
-            record(tx, &ctx, "account.signed_in_again", &who.user, json!({ "method": method(&of.id) })).await
+            record(tx, &ctx, events::ACCOUNT_SIGNED_IN_AGAIN, &who.user, json!({ "method": method(&of.id) })).await
         })
         .await?;
     visitor.panel.of::<SessionCache>().forget_user(&who.user);
@@ -212,7 +214,7 @@ async fn newcomer(visitor: &Visitor, of: &OidcConfig, claims: Claims, next: Opti
         let attached = panel.db.tx(async |tx| {
             if let Some(org) = &org {
                 let detail = json!({ "provider": of.id, "by": "address" });
-                let event = Event { name: "account.identity_linked", target: known.id.to_string(), detail };
+                let event = Event { kind: events::ACCOUNT_IDENTITY_LINKED, target: known.id.to_string(), detail };
                 record_for(tx, org, known.id.as_str(), &visitor.origin, panel.now(), event).await?;
             }
             tell(tx, panel, &known, format!("your account at “{}” was linked", of.name)).await?;
@@ -268,7 +270,7 @@ pub async fn identities(ctx: &Ctx) -> Result<Vec<Identity>> {
 }
 
 fn over() -> Error {
-    Error::NotFound(Thing::Link)
+    Error::NotFound(Thing::LINK)
 }
 
 /// What the caller may link.
@@ -295,7 +297,7 @@ pub async fn link(ctx: &Ctx, token: &str) -> Result<()> {
         .db
         .tx(async |tx| {
             by_provider(tx, ctx, of).await?;
-            record(tx, ctx, "account.identity_linked", &ctx.who.user, json!({ "provider": of.id })).await?;
+            record(tx, ctx, events::ACCOUNT_IDENTITY_LINKED, &ctx.who.user, json!({ "provider": of.id })).await?;
             tell(tx, panel, &person, format!("your account at “{}” was linked", of.name)).await?;
             attach(tx, panel, &ctx.who.user, &of.id, &offered.subject, &offered.email).await
         })
@@ -318,10 +320,10 @@ pub async fn unlink(ctx: &Ctx, provider: &str, subject: &str) -> Result<()> {
         .db
         .tx(async |tx| {
             if own.exec(tx).await.because("unlinking an identity")?.rows_affected != 1 {
-                return Err(Error::NotFound(Thing::Provider));
+                return Err(Error::NotFound(IDENTITY_PROVIDER));
             }
             keeps_a_way_in(tx, user).await?;
-            record(tx, ctx, "account.identity_unlinked", user, json!({ "provider": provider })).await?;
+            record(tx, ctx, events::ACCOUNT_IDENTITY_UNLINKED, user, json!({ "provider": provider })).await?;
             tell(tx, panel, &person, format!("your account at “{name}” was unlinked")).await
         })
         .await

@@ -1,14 +1,17 @@
 //! Recovery codes: ten, each good once, stored hashed, shown when they are made and then never again.
-use crate::accounts::server::service::{
-    factors::{person, tell},
-    passkeys,
-    recovery_codes::renew,
-    totp,
-};
 use crate::{
     accounts::{
         model::factors::{PasskeyAnswer, RecoveryCodes, RecoveryLeft},
-        server::challenges::{self, Bound, RECOVERY},
+        server::{
+            challenges::{self, Bound, RECOVERY},
+            events,
+            service::{
+                factors::{person, tell},
+                passkeys,
+                recovery_codes::renew,
+                totp,
+            },
+        },
     },
     audit::server::service::record,
     error::{Error, Result},
@@ -49,7 +52,7 @@ pub async fn regenerate(ctx: &Ctx, code: &str, answer: Option<PasskeyAnswer>) ->
     let codes = panel
         .db
         .tx(async |tx| {
-            record(tx, ctx, "account.recovery_codes_renewed", user, json!({})).await?;
+            record(tx, ctx, events::ACCOUNT_RECOVERY_CODES_RENEWED, user, json!({})).await?;
             tell(tx, panel, &row, "new recovery codes were made, and the earlier ones are no longer good".into()).await?;
             renew(tx, ctx).await
         })

@@ -2,7 +2,7 @@
 use crate::{
     accounts::server::{
         challenges::{self, Bound, RECOVERY},
-        codes,
+        codes, events,
         service::factors::{first_organization, person, tell},
     },
     audit::server::service::{Event, record_for},
@@ -75,7 +75,7 @@ pub(super) async fn spend(panel: &Panel, origin: &Origin, user: &UserId, plain: 
                 .filter(recovery_code::Column::UsedAt.is_null());
             let left = left.count(tx).await.because("counting recovery codes")?;
             if let Some(org) = &org {
-                let event = Event { name: "account.recovery_code_used", target: user.to_string(), detail: json!({ "left": left }) };
+                let event = Event { kind: events::ACCOUNT_RECOVERY_CODE_USED, target: user.to_string(), detail: json!({ "left": left }) };
                 record_for(tx, org, &user.to_string(), origin, panel.now(), event).await?;
             }
             tell(tx, panel, &person, format!("a recovery code was used; {left} are left")).await?;

@@ -1,9 +1,12 @@
 //! Where somebody is signed in, and ending that.
-use crate::auth::session::SessionCache;
 use crate::{
-    accounts::model::{Session, SessionKind, device_words},
+    accounts::{
+        model::{SESSION, Session, SessionKind, device_words},
+        server::events,
+    },
     audit::server::service::record,
-    error::{Error, Result, Thing},
+    auth::session::SessionCache,
+    error::{Error, Result},
     fault::Because,
     id::SessionId,
     store::{Tx, tables::session},
@@ -47,12 +50,12 @@ fn view(row: session::Model, current: &SessionId) -> Session {
 pub async fn end_session(ctx: &Ctx, id: &SessionId) -> Result<()> {
     ctx.in_person()?;
     let found = mine(ctx).filter(session::Column::Id.eq(id.clone())).one(ctx.panel.db.read()).await.because("looking up a session")?;
-    let row = found.ok_or(Error::NotFound(Thing::Session))?;
+    let row = found.ok_or(Error::NotFound(SESSION))?;
     let ended = ctx
         .panel
         .db
         .tx(async |tx| {
-            record(tx, ctx, "account.session_ended", id, json!({ "device": device_words(&row.user_agent), "address": row.address }))
+            record(tx, ctx, events::ACCOUNT_SESSION_ENDED, id, json!({ "device": device_words(&row.user_agent), "address": row.address }))
                 .await?;
             session::Entity::delete_by_id(id.clone()).exec(tx).await.because("ending a session").map(|_| ())
         })
@@ -69,7 +72,7 @@ pub async fn end_other_sessions(ctx: &Ctx) -> Result<u64> {
         .db
         .tx(async |tx| {
             let ended = end_others(tx, ctx, current).await?;
-            record(tx, ctx, "account.other_sessions_ended", &ctx.who.user, json!({ "ended": ended })).await?;
+            record(tx, ctx, events::ACCOUNT_OTHER_SESSIONS_ENDED, &ctx.who.user, json!({ "ended": ended })).await?;
             Ok(ended)
         })
         .await;

@@ -1,11 +1,10 @@
 //! Signing in and out. A right password is the first half: where the account has a second factor a pending sign-in leads on to it, and
 //! [`finish_sign_in`] opens the session when all is proven, however that was done.
-use crate::auth::session::SessionCache;
 use crate::{
     accounts::{
         model::{Email, Me, Organization, SignInForm, User},
         server::{
-            devices,
+            devices, events,
             passwords::{self, PasswordMatch},
             second_factor,
             tokens::{self, Purpose},
@@ -17,14 +16,14 @@ use crate::{
     },
     auth::{
         session as sessions,
-        session::{NewSession, Opened, PENDING, Via},
+        session::{NewSession, Opened, PENDING, SessionCache, Via},
     },
     error::{Error, Result},
     fault::Because,
     id::{Id, OrgId, UserId},
     runtime::panel::Panel,
     store::{
-        Tx, random,
+        EventKind, Tx, random,
         tables::{membership, organization, session, user},
     },
     web::{
@@ -270,7 +269,7 @@ pub async fn finish_sign_in(visitor: &Visitor, user: user::Model, via: Via, proo
     let opened = panel.db.tx(async |tx| {
         tokens::void(tx, &user.id, Purpose::SignIn).await?;
         let detail = json!({ "method": proof.method, "second_factor": proof.second_factor });
-        let event = Event { name: "account.signed_in", target: user.id.to_string(), detail };
+        let event = Event { kind: events::ACCOUNT_SIGNED_IN, target: user.id.to_string(), detail };
         record_for(tx, &org.id, &user.id.to_string(), &visitor.origin, panel.now(), event).await?;
         let mut opened = sessions::open(tx, panel, session_of(visitor, &user.id, &org.id, via, proof)).await?;
         if via == Via::Cookie {
@@ -308,9 +307,9 @@ async fn first_home(db: &impl ConnectionTrait, user: &UserId) -> Result<Option<(
 
 /// Records a deed of somebody who need not be signed in, in the organization that she begins in, or the
 /// platform's own trail where she is in none.
-pub async fn note(tx: &Tx, visitor: &Visitor, user: &UserId, name: &str, detail: Value) -> Result<()> {
+pub async fn note(tx: &Tx, visitor: &Visitor, user: &UserId, kind: EventKind, detail: Value) -> Result<()> {
     let org = first_home(tx, user).await?.map_or_else(chain::platform, |(org, _)| org.id);
-    let event = Event { name, target: user.to_string(), detail };
+    let event = Event { kind, target: user.to_string(), detail };
     record_for(tx, &org, user.as_str(), &visitor.origin, visitor.panel.now(), event).await
 }
 
@@ -329,7 +328,7 @@ pub async fn sign_out(ctx: &Ctx) -> Result<()> {
         .panel
         .db
         .tx(async |tx| {
-            record(tx, ctx, "account.signed_out", &ctx.who.user, json!({})).await?;
+            record(tx, ctx, events::ACCOUNT_SIGNED_OUT, &ctx.who.user, json!({})).await?;
             session::Entity::delete_by_id(id.clone()).exec(tx).await.because("signing out").map(|_| ())
         })
         .await;

@@ -7,7 +7,7 @@ use crate::accounts::server::CLUSTERS;
 use crate::{
     accounts::{
         model::{Email, Me, NewPerson, Organization, SignUpForm, User, first_name},
-        server::{devices, passwords},
+        server::{devices, events, passwords},
     },
     audit::server::service::{Event, record_for},
     auth::{
@@ -69,7 +69,7 @@ pub async fn sign_up(visitor: &Visitor, form: SignUpForm, via: Via) -> Result<(M
     attempts::check(panel, &subject, ADDRESS).await?;
     let first = is_new(panel).await?;
     if !first && form.setup_token.is_some() {
-        return Err(Error::NotFound(Thing::Link));
+        return Err(Error::NotFound(Thing::LINK));
     }
     if !first && !panel.config.panel.open_sign_up {
         return Err(Error::Conflict("Signing up is closed here. Ask the operator for an account.".into()));
@@ -84,7 +84,7 @@ pub async fn sign_up(visitor: &Visitor, form: SignUpForm, via: Via) -> Result<(M
         // Who holds the setup link runs the machine, and no mail may be set up yet: the first address is taken for hers.
         let user = insert_user(tx, panel, &new.name, &new.email, hash, first, first).await?;
         let org = found(tx, panel, &user, &first_name(&new.name)).await?;
-        let event = Event { name: "account.created", target: user.to_string(), detail: json!({ "operator": first }) };
+        let event = Event { kind: events::ACCOUNT_CREATED, target: user.to_string(), detail: json!({ "operator": first }) };
         record_for(tx, &org, &user.to_string(), &visitor.origin, panel.now(), event).await?;
         if !first {
             emails::ask_to_verify(tx, panel, &user, &new.name, new.email.as_str()).await?;
@@ -119,7 +119,7 @@ async fn use_setup_token(tx: &Tx, panel: &Panel, token: Option<&str>) -> Result<
     let used = setup_token::Entity::delete_many().filter(good).exec(tx).await.because("using the setup link")?;
     // Two people with the same link: the second finds the account that the first made.
     let still_new = user::Entity::find().count(tx).await.because("looking for accounts")? == 0;
-    if used.rows_affected == 1 && still_new { Ok(()) } else { Err(Error::NotFound(Thing::Link)) }
+    if used.rows_affected == 1 && still_new { Ok(()) } else { Err(Error::NotFound(Thing::LINK)) }
 }
 
 /// Makes a person, who is in no organization yet.
@@ -173,7 +173,7 @@ pub async fn insert_without_password(tx: &Tx, visitor: &Visitor, new: &NewPerson
     if !new.verified {
         emails::ask_to_verify(tx, panel, &user, &new.name, new.email.as_str()).await?;
     }
-    let event = Event { name: "account.created", target: user.to_string(), detail: json!({ "operator": false, "method": method }) };
+    let event = Event { kind: events::ACCOUNT_CREATED, target: user.to_string(), detail: json!({ "operator": false, "method": method }) };
     record_for(tx, &org, &user.to_string(), &visitor.origin, panel.now(), event).await?;
     Ok(user)
 }

@@ -2,13 +2,12 @@
 //! follow from one sign-in are a family, which is its session. One that is used a second time was stolen, or the thief was first: the
 //! session ends. Only within [`GRACE`] the same answer is given again, for a script that did not get the first one; since a token's
 //! successor is always the same one, the family stays one line even then, and whoever uses a link of it twice is still found out.
-use crate::auth::session::SessionCache;
 use crate::{
-    accounts::model::Tokens,
+    accounts::{model::Tokens, server::events},
     audit::server::service::{Event, record_for},
     auth::{
         access_tokens::{self, ACCESS_LIFE, REFRESH_LIFE},
-        session::{Opened, keep_refresh_token},
+        session::{Opened, SessionCache, keep_refresh_token},
     },
     error::{Error, Result},
     fault::Because,
@@ -94,7 +93,7 @@ async fn use_up(tx: &Tx, visitor: &Visitor, token: &str, next: &str) -> Result<U
     }
     session::Entity::delete_by_id(session.id.clone()).exec(tx).await.because("ending a session")?;
     let detail = json!({ "session": session.id, "signed_in_from": session.address });
-    let event = Event { name: "account.refresh_token_reused", target: session.user_id.to_string(), detail };
+    let event = Event { kind: events::ACCOUNT_REFRESH_TOKEN_REUSED, target: session.user_id.to_string(), detail };
     record_for(tx, &session.organization_id, &session.user_id.to_string(), &visitor.origin, now, event).await?;
     Ok(Used::Again(session))
 }

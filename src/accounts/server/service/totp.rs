@@ -7,9 +7,16 @@ use crate::auth::session::SessionCache;
 use crate::{
     accounts::{
         model::factors::{RecoveryCodes, Totp, TotpSetup},
-        server::codes,
+        server::{
+            codes, events,
+            service::{
+                factors::{ask_password, demanded_by, guess, guessed, note, person, tell},
+                recovery,
+            },
+        },
     },
     audit::server::service::record,
+    auth::session::SessionCache,
     error::{Error, Result},
     fault::Because,
     id::{Id, UserId},
@@ -68,7 +75,7 @@ pub async fn begin(ctx: &Ctx) -> Result<TotpSetup> {
             if known.is_some() {
                 return Err(Error::Conflict("An authenticator app is set up already. Remove it first.".into()));
             }
-            record(tx, ctx, "account.totp_begun", user, json!({})).await?;
+            record(tx, ctx, events::ACCOUNT_TOTP_BEGUN, user, json!({})).await?;
             totp_seed::Entity::insert(row).exec_without_returning(tx).await.because("making a seed").map(|_| ())
         })
         .await?;
@@ -105,7 +112,7 @@ pub async fn enable(ctx: &Ctx, code: &str) -> Result<RecoveryCodes> {
                 return Err(none());
             }
             note(tx, ctx, &[]).await?;
-            record(tx, ctx, "account.totp_enabled", user, json!({})).await?;
+            record(tx, ctx, events::ACCOUNT_TOTP_ENABLED, user, json!({})).await?;
             tell(tx, panel, &person, "an authenticator app was added".into()).await?;
             recovery_codes::renew(tx, ctx).await
         })
@@ -131,7 +138,7 @@ pub async fn disable(ctx: &Ctx, password: &str, code: &str) -> Result<()> {
             totp_seed::Entity::delete_by_id(user.clone()).exec(tx).await.because("removing an app")?;
             note(tx, ctx, &demanded).await?;
             recovery_codes::drop_without_factor(tx, user).await?;
-            record(tx, ctx, "account.totp_disabled", user, json!({})).await?;
+            record(tx, ctx, events::ACCOUNT_TOTP_DISABLED, user, json!({})).await?;
             tell(tx, panel, &person, "the authenticator app was removed".into()).await
         })
         .await?;

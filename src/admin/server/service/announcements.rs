@@ -1,10 +1,13 @@
 //! Writing announcements, and putting them away.
-use crate::flags::server::FlagCache;
 use crate::{
-    admin::model::{Announcement, AnnouncementForm},
+    admin::{
+        model::{ANNOUNCEMENT, Announcement, AnnouncementForm},
+        server::events,
+    },
     audit::server::{chain, service::record_in},
-    error::{Error, Result, Thing},
+    error::{Error, Result},
     fault::Because,
+    flags::server::FlagCache,
     id::AnnouncementId,
     store::{
         json::JsonText,
@@ -57,7 +60,7 @@ pub async fn get(ctx: &Operator, id: &AnnouncementId) -> Result<Announcement> {
 
 async fn find(ctx: &Ctx, id: &AnnouncementId) -> Result<announcement::Model> {
     let row = announcement::Entity::find_by_id(id.clone()).one(ctx.panel.db.read()).await.because("looking up an announcement")?;
-    row.ok_or(Error::NotFound(Thing::Announcement))
+    row.ok_or(Error::NotFound(ANNOUNCEMENT))
 }
 
 /// Announces something.
@@ -81,7 +84,7 @@ pub async fn create(ctx: &Operator, form: &AnnouncementForm) -> Result<Announcem
         .tx(async |tx| {
             let new: announcement::ActiveModel = row.clone().into();
             announcement::Entity::insert(new.reset_all()).exec_without_returning(tx).await.because("announcing")?;
-            record_in(tx, ctx, &chain::platform(), "announcement.created", &row.id, json!({ "after": view(row.clone()) })).await
+            record_in(tx, ctx, &chain::platform(), events::ANNOUNCEMENT_CREATED, &row.id, json!({ "after": view(row.clone()) })).await
         })
         .await?;
     ctx.panel.of::<FlagCache>().forget();
@@ -112,7 +115,7 @@ pub async fn update(ctx: &Operator, id: &AnnouncementId, form: &AnnouncementForm
             let away = announcement_dismissal::Entity::delete_many().filter(of);
             away.exec(tx).await.because("showing an announcement again")?;
             let detail = json!({ "before": view(before), "after": view(after.clone()) });
-            record_in(tx, ctx, &chain::platform(), "announcement.changed", id, detail).await
+            record_in(tx, ctx, &chain::platform(), events::ANNOUNCEMENT_CHANGED, id, detail).await
         })
         .await?;
     ctx.panel.of::<FlagCache>().forget();
@@ -126,7 +129,7 @@ pub async fn delete(ctx: &Operator, id: &AnnouncementId) -> Result<()> {
         .db
         .tx(async |tx| {
             announcement::Entity::delete_by_id(id.clone()).exec(tx).await.because("taking an announcement back")?;
-            record_in(tx, ctx, &chain::platform(), "announcement.deleted", id, json!({ "before": view(before) })).await
+            record_in(tx, ctx, &chain::platform(), events::ANNOUNCEMENT_DELETED, id, json!({ "before": view(before) })).await
         })
         .await?;
     ctx.panel.of::<FlagCache>().forget();

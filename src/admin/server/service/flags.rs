@@ -1,11 +1,13 @@
 //! Reading and setting how far features are rolled out.
-use crate::flags::server::FlagCache;
 use crate::{
-    admin::model::{FeatureFlag, FlagFor, SetFlag},
+    admin::{
+        model::{FLAG, FeatureFlag, FlagFor, SetFlag},
+        server::events,
+    },
     audit::server::{chain, service::record_in},
-    error::{Error, Fields, Result, Thing},
+    error::{Error, Fields, Result},
     fault::Because,
-    flags::server::Flag,
+    flags::server::{Flag, FlagCache},
     id::OrgId,
     store::tables::{feature_flag, flag_override, organization},
     web::ctx::{Ctx, Operator},
@@ -48,7 +50,7 @@ async fn read(ctx: &Ctx, flag: Flag) -> Result<FeatureFlag> {
 
 /// Sets how far a feature is rolled out. Every panel follows within seconds.
 pub async fn set(ctx: &Operator, name: &str, form: &SetFlag) -> Result<FeatureFlag> {
-    let flag = Flag::named(name).ok_or(Error::NotFound(Thing::Flag))?;
+    let flag = Flag::named(name).ok_or(Error::NotFound(FLAG))?;
     let mut fields = Fields::default();
     if form.percent > 100 {
         fields.refuse("percent", "Give a whole number from 0 to 100.");
@@ -92,7 +94,7 @@ pub async fn set(ctx: &Operator, name: &str, form: &SetFlag) -> Result<FeatureFl
             }
             let of = |percent: u8, apart: &[FlagFor]| json!({ "percent": percent, "organizations": apart });
             let detail = json!({ "before": of(before.percent, &before.organizations), "after": of(form.percent, &form.organizations) });
-            record_in(tx, ctx, &chain::platform(), "flag.changed", flag.name(), detail).await
+            record_in(tx, ctx, &chain::platform(), events::FLAG_CHANGED, flag.name(), detail).await
         })
         .await?;
     ctx.panel.of::<FlagCache>().forget();

@@ -1,15 +1,17 @@
 //! Acting in somebody's name for an hour: a session of hers that knows the operator, cannot do what is hers alone, and leads back to the
 //! operator's own session.
-use crate::auth::session::SessionCache;
 use crate::{
     admin::{
         model::{Impersonate, ImpersonationToken, Reason},
-        server::service::{organizations, people},
+        server::{
+            events,
+            service::{organizations, people},
+        },
     },
     audit::server::{chain, service::record_in},
     auth::{
         access_tokens, session as sessions,
-        session::{NewSession, Opened, Via},
+        session::{NewSession, Opened, SessionCache, Via},
     },
     error::{Error, Result},
     fault::Because,
@@ -59,8 +61,8 @@ pub async fn begin(ctx: &Operator, id: &UserId, form: &Impersonate, via: Via) ->
             };
             impersonation::Entity::insert(way_back).exec_without_returning(tx).await.because("noting the way back")?;
             let detail = json!({ "reason": reason.as_str(), "organization": org, "session": opened.id, "until": opened.expires_at });
-            record_in(tx, ctx, &org, "impersonation.begun", id, detail.clone()).await?;
-            record_in(tx, ctx, &chain::platform(), "impersonation.begun", id, detail).await?;
+            record_in(tx, ctx, &org, events::IMPERSONATION_BEGUN, id, detail.clone()).await?;
+            record_in(tx, ctx, &chain::platform(), events::IMPERSONATION_BEGUN, id, detail).await?;
             Ok(opened)
         })
         .await?;
@@ -91,8 +93,8 @@ pub async fn end(ctx: &Ctx) -> Result<(Option<Opened>, UserId)> {
                 _ => None,
             };
             let detail = json!({ "session": id });
-            record_in(tx, ctx, &ctx.who.org, "impersonation.ended", &ctx.who.user, detail.clone()).await?;
-            record_in(tx, ctx, &chain::platform(), "impersonation.ended", &ctx.who.user, detail).await?;
+            record_in(tx, ctx, &ctx.who.org, events::IMPERSONATION_ENDED, &ctx.who.user, detail.clone()).await?;
+            record_in(tx, ctx, &chain::platform(), events::IMPERSONATION_ENDED, &ctx.who.user, detail).await?;
             Ok(back)
         })
         .await?;

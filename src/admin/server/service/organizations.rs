@@ -1,22 +1,25 @@
 //! Finding organizations, suspending them and letting them go on.
-use crate::auth::session::SessionCache;
-use crate::orgs::server::{APPLICATIONS, DEPLOYMENTS, ROUTES};
 use crate::{
     admin::{
         model::{
             AccountStatus, AdminApplication, AdminMembership, AdminOrganization, AdminOrganizationDetail, AdminQuery, Reason,
             SuspendOrganization,
         },
-        server::service::{people, role_names::role_names},
+        server::{
+            events,
+            service::{people, role_names::role_names},
+        },
     },
     apps::server::ending,
     audit::{
         model::Filter,
         server::{chain, read, service::record_in},
     },
+    auth::session::SessionCache,
     error::{Error, Result, Thing},
     fault::Because,
     id::{AppId, OrgId, UserId},
+    orgs::server::{APPLICATIONS, DEPLOYMENTS, ROUTES},
     runtime::{changes::Changed, panel::Panel},
     store::{
         Tx,
@@ -112,14 +115,14 @@ pub async fn get(ctx: &Operator, id: &OrgId) -> Result<AdminOrganizationDetail> 
     let applications = apps.collect();
     let activity = read::page(&ctx.panel.db, id, &Filter { limit: 20, ..Filter::default() }).await?.activities;
     let contact_email = row.contact_email.clone();
-    let organization = views(&ctx.panel, vec![row]).await?.pop().ok_or(Error::NotFound(Thing::Organization))?;
+    let organization = views(&ctx.panel, vec![row]).await?.pop().ok_or(Error::NotFound(Thing::ORGANIZATION))?;
     Ok(AdminOrganizationDetail { organization, contact_email, members, applications, activity })
 }
 
 /// The row of an organization, also of one that was deleted.
 pub async fn find(panel: &Panel, id: &OrgId) -> Result<organization::Model> {
     let row = organization::Entity::find_by_id(id.clone()).one(panel.db.read()).await.because("looking up an organization")?;
-    row.ok_or(Error::NotFound(Thing::Organization))
+    row.ok_or(Error::NotFound(Thing::ORGANIZATION))
 }
 
 async fn members(panel: &Panel, org: &organization::Model) -> Result<Vec<AdminMembership>> {
@@ -179,8 +182,8 @@ pub async fn suspend(ctx: &Operator, id: &OrgId, form: &SuspendOrganization) -> 
             };
             let after = json!({ "suspended": true, "reason": reason.as_str(), "stopped": stopped.len() });
             let detail = json!({ "before": { "suspended": false }, "after": after });
-            record_in(tx, ctx, id, "organization.suspended", id, detail.clone()).await?;
-            record_in(tx, ctx, &chain::platform(), "organization.suspended", id, detail).await?;
+            record_in(tx, ctx, id, events::ORGANIZATION_SUSPENDED, id, detail.clone()).await?;
+            record_in(tx, ctx, &chain::platform(), events::ORGANIZATION_SUSPENDED, id, detail).await?;
             Ok(stopped)
         })
         .await?;
@@ -224,8 +227,8 @@ pub async fn resume(ctx: &Operator, id: &OrgId) -> Result<AdminOrganizationDetai
             let started = ending::start_all_of(tx, ctx, id).await?;
             let after = json!({ "suspended": false, "started": started.len() });
             let detail = json!({ "before": { "suspended": true, "reason": row.suspended_reason }, "after": after });
-            record_in(tx, ctx, id, "organization.resumed", id, detail.clone()).await?;
-            record_in(tx, ctx, &chain::platform(), "organization.resumed", id, detail).await?;
+            record_in(tx, ctx, id, events::ORGANIZATION_RESUMED, id, detail.clone()).await?;
+            record_in(tx, ctx, &chain::platform(), events::ORGANIZATION_RESUMED, id, detail).await?;
             Ok(started)
         })
         .await?;

@@ -1,21 +1,21 @@
 //! Finding people, suspending them and letting them in again, and who runs the platform.
-use crate::auth::session::SessionCache;
 use crate::{
-    accounts::model::Email,
+    accounts::model::{Email, USER},
     admin::{
         model::{AccountStatus, AdminMembership, AdminQuery, AdminUser, AdminUserDetail, Reason},
-        server::service::role_names::role_names,
+        server::{events, service::role_names::role_names},
     },
     audit::server::{
         chain, read,
         service::{Event, record_for, record_in},
     },
-    error::{Error, Result, Thing},
+    auth::session::SessionCache,
+    error::{Error, Result},
     fault::Because,
     id::{OrgId, UserId},
     runtime::panel::Panel,
     store::{
-        Tx,
+        EventKind, Tx,
         tables::{
             membership, organization, session,
             user::{self, Column},
@@ -128,7 +128,7 @@ pub async fn get(ctx: &Operator, id: &UserId) -> Result<AdminUserDetail> {
 /// The row of a person.
 pub async fn find(panel: &Panel, id: &UserId) -> Result<user::Model> {
     let row = user::Entity::find_by_id(id.clone()).one(panel.db.read()).await.because("looking up a person")?;
-    row.ok_or(Error::NotFound(Thing::User))
+    row.ok_or(Error::NotFound(USER))
 }
 
 /// Ends a person's sessions and lets her in no more.
@@ -140,7 +140,7 @@ pub async fn suspend(ctx: &Operator, id: &UserId, reason: &str) -> Result<AdminU
         .tx(async |tx| {
             close(tx, &ctx.panel, id, &reason).await?;
             let detail = json!({ "before": { "suspended": false }, "after": { "suspended": true, "reason": reason.as_str() } });
-            record_in(tx, ctx, &chain::platform(), "user.suspended", id, detail).await
+            record_in(tx, ctx, &chain::platform(), events::USER_SUSPENDED, id, detail).await
         })
         .await?;
     ctx.panel.of::<SessionCache>().forget_user(id);
@@ -182,7 +182,7 @@ pub async fn resume(ctx: &Operator, id: &UserId) -> Result<AdminUserDetail> {
         .tx(async |tx| {
             open(tx, id).await?;
             let detail = json!({ "before": { "suspended": true, "reason": row.suspended_reason }, "after": { "suspended": false } });
-            record_in(tx, ctx, &chain::platform(), "user.resumed", id, detail).await
+            record_in(tx, ctx, &chain::platform(), events::USER_RESUMED, id, detail).await
         })
         .await?;
     get(ctx, id).await
@@ -213,7 +213,7 @@ pub async fn set_operator(ctx: &Operator, id: &UserId, to: bool) -> Result<Admin
             }
             put_operator(tx, id, to).await?;
             let detail = json!({ "before": { "is_operator": !to }, "after": { "is_operator": to } });
-            record_in(tx, ctx, &chain::platform(), "user.operator_changed", id, detail).await
+            record_in(tx, ctx, &chain::platform(), events::USER_OPERATOR_CHANGED, id, detail).await
         })
         .await?;
     ctx.panel.of::<SessionCache>().forget_user(id);
@@ -240,13 +240,13 @@ async fn another_is_left(tx: &Tx, id: &UserId) -> Result<()> {
 /// The person with this address.
 async fn by_email(panel: &Panel, email: &Email) -> Result<user::Model> {
     let row = user::Entity::find().filter(Column::Email.eq(email.as_str())).one(panel.db.read()).await.because("looking up a person")?;
-    row.ok_or(Error::NotFound(Thing::User))
+    row.ok_or(Error::NotFound(USER))
 }
 
 /// Records what is done on the machine itself, where nobody is signed in.
-async fn note(tx: &Tx, panel: &Panel, id: &UserId, name: &str, detail: serde_json::Value) -> Result<()> {
-    let origin = Origin { address: "command line".into(), agent: String::new(), request_id: String::new() };
-    let event = Event { name, target: id.to_string(), detail };
+async fn note(tx: &Tx, panel: &Panel, id: &UserId, kind: EventKind, detail: serde_json::Value) -> Result<()> {
+    let origin = Origin { address: "command line".into(), ..Origin::system() };
+    let event = Event { kind, target: id.to_string(), detail };
     record_for(tx, &chain::platform(), "", &origin, panel.now(), event).await
 }
 
@@ -262,7 +262,7 @@ pub async fn promote(panel: &Panel, email: &Email) -> Result<String> {
             .db
             .tx(async |tx| {
                 put_operator(tx, &row.id, true).await?;
-                note(tx, panel, &row.id, "user.operator_changed", detail).await
+                note(tx, panel, &row.id, events::USER_OPERATOR_CHANGED, detail).await
             })
             .await?;
     }
@@ -278,7 +278,7 @@ pub async fn suspend_from_the_machine(panel: &Panel, email: &Email, reason: &Rea
         .db
         .tx(async |tx| {
             close(tx, panel, &row.id, reason).await?;
-            note(tx, panel, &row.id, "user.suspended", detail).await
+            note(tx, panel, &row.id, events::USER_SUSPENDED, detail).await
         })
         .await?;
     Ok(row.name)
@@ -295,7 +295,7 @@ pub async fn resume_from_the_machine(panel: &Panel, email: &Email) -> Result<Str
         .db
         .tx(async |tx| {
             open(tx, &row.id).await?;
-            note(tx, panel, &row.id, "user.resumed", detail).await
+            note(tx, panel, &row.id, events::USER_RESUMED, detail).await
         })
         .await?;
     Ok(row.name)

@@ -1,18 +1,15 @@
 //! Where an organization's trail is sent: listing, making, changing, trying and removing.
-use crate::audit::server::STREAMS;
-use crate::audit::server::{
-    stream_address,
-    stream_send::{self, Sender},
-};
 use crate::{
     audit::{
-        model::{Activity, AuditStream, CreateStream, StreamKind, UpdateStream, check_stream},
+        model::{Activity, AuditStream, CreateStream, STREAM, StreamKind, UpdateStream, check_stream},
         server::{
-            chain, read,
+            STREAMS, chain, events, read,
             service::{record, there},
+            stream_address,
+            stream_send::{self, Sender},
         },
     },
-    error::{Error, Result, Thing},
+    error::{Error, Result},
     fault::Because,
     flags::server::{self, Flag},
     id::{OrgId, StreamId},
@@ -80,7 +77,7 @@ pub async fn list(ctx: &Ctx, org: Option<&OrgId>) -> Result<Vec<AuditStream>> {
 
 async fn find(ctx: &Ctx, org: &OrgId, id: &StreamId) -> Result<audit_stream::Model> {
     let row = audit_stream::Entity::find_by_id(id.clone()).filter(Column::OrganizationId.eq(org.clone()));
-    row.one(ctx.panel.db.read()).await.because("looking up a stream")?.ok_or(Error::NotFound(Thing::Stream))
+    row.one(ctx.panel.db.read()).await.because("looking up a stream")?.ok_or(Error::NotFound(STREAM))
 }
 
 /// One stream.
@@ -137,7 +134,7 @@ pub async fn create(ctx: &Ctx, org: Option<&OrgId>, form: &CreateStream) -> Resu
             if used >= MOST {
                 return Err(Error::QuotaExceeded { what: "streams of the audit trail".into(), limit: MOST, used });
             }
-            record(tx, &ctx, "audit_stream.created", &row.id, json!({ "after": { "name": row.name, "url": row.url } })).await?;
+            record(tx, &ctx, events::AUDIT_STREAM_CREATED, &row.id, json!({ "after": { "name": row.name, "url": row.url } })).await?;
             let new: audit_stream::ActiveModel = row.clone().into();
             match audit_stream::Entity::insert(new.reset_all()).exec_without_returning(tx).await {
                 Err(why) if is_taken(&why) => Err(Error::invalid("name", "There is a stream of this name already.")),
@@ -179,7 +176,7 @@ pub async fn update(ctx: &Ctx, org: Option<&OrgId>, id: &StreamId, form: &Update
         .tx(async |tx| {
             let said = |row: &audit_stream::Model| json!({ "name": row.name, "url": row.url, "is_enabled": row.is_enabled });
             let detail = json!({ "before": said(&before), "after": said(&after), "secret_changed": given(&form.secret).is_some() });
-            record(tx, &ctx, "audit_stream.changed", id, detail).await?;
+            record(tx, &ctx, events::AUDIT_STREAM_CHANGED, id, detail).await?;
             let mut change: audit_stream::ActiveModel = after.clone().into();
             change = change.reset_all();
             // What arrives meanwhile stays arrived, and who sends it now ends that first.
@@ -205,7 +202,7 @@ pub async fn delete(ctx: &Ctx, org: Option<&OrgId>, id: &StreamId) -> Result<()>
     ctx.panel
         .db
         .tx(async |tx| {
-            record(tx, &ctx, "audit_stream.deleted", id, json!({ "before": { "name": before.name, "url": before.url } })).await?;
+            record(tx, &ctx, events::AUDIT_STREAM_DELETED, id, json!({ "before": { "name": before.name, "url": before.url } })).await?;
             audit_stream::Entity::delete_by_id(id.clone()).exec(tx).await.because("removing a stream").map(|_| ())
         })
         .await
@@ -215,9 +212,15 @@ pub async fn delete(ctx: &Ctx, org: Option<&OrgId>, id: &StreamId) -> Result<()>
 pub async fn test(ctx: &Ctx, org: Option<&OrgId>, id: &StreamId) -> Result<()> {
     let (ctx, org) = may_change(ctx, org).await?;
     let row = find(&ctx, &org, id).await?;
-    ctx.panel.db.tx(async |tx| record(tx, &ctx, "audit_stream.tested", id, json!({})).await).await?;
-    let line =
-        chain::line(org, "audit_stream.test", id.to_string(), r#"{"test":true}"#.into(), ctx.origin.request_id.clone(), ctx.panel.now());
+    ctx.panel.db.tx(async |tx| record(tx, &ctx, events::AUDIT_STREAM_TESTED, id, json!({})).await).await?;
+    let line = chain::line(
+        org,
+        events::AUDIT_STREAM_TEST,
+        id.to_string(),
+        r#"{"test":true}"#.into(),
+        ctx.origin.request_id.clone(),
+        ctx.panel.now(),
+    );
     let line = read::shown(line);
     deliver(&ctx.panel, &row, &[line]).await.map_err(|why| Error::Conflict(format!("The test did not arrive. {why}")))
 }

@@ -4,7 +4,7 @@ use crate::{
     audit::server::service::record,
     deployments::{
         model::{CanarySettings, Deployment, Kind, Phase, Rollout, RolloutInput, Strategy, Wish},
-        server::view,
+        server::{events, view},
     },
     error::{Error, Result},
     fault::Because,
@@ -12,7 +12,7 @@ use crate::{
     rights::Action,
     runtime::changes::Changed,
     store::{
-        Db, Tx,
+        Db, EventKind, Tx,
         json::JsonText,
         tables::{application, canary, rollout},
     },
@@ -57,7 +57,7 @@ pub async fn set_rollout(ctx: &Ctx, id: &AppId, input: &RolloutInput) -> Result<
     ctx.panel
         .db
         .tx(async |tx| {
-            record(tx, ctx, "application.rollout_changed", &app.id, json!({ "before": before, "after": after })).await?;
+            record(tx, ctx, events::APPLICATION_ROLLOUT_CHANGED, &app.id, json!({ "before": before, "after": after })).await?;
             rollout::Entity::insert(row).on_conflict(over).exec_without_returning(tx).await.because("writing a rollout")
         })
         .await?;
@@ -88,15 +88,15 @@ pub async fn plan(tx: &Tx, app: &AppId, id: &DeploymentId, settings: &CanarySett
 
 /// Asks that everybody gets the release now, whatever its numbers say.
 pub async fn promote(ctx: &Ctx, id: &DeploymentId) -> Result<Deployment> {
-    wish(ctx, id, Wish::Promote, "deployment.promoted").await
+    wish(ctx, id, Wish::Promote, events::DEPLOYMENT_PROMOTED).await
 }
 
 /// Asks that everybody gets the release before again.
 pub async fn roll_back_now(ctx: &Ctx, id: &DeploymentId) -> Result<Deployment> {
-    wish(ctx, id, Wish::RollBack, "deployment.taken_back").await
+    wish(ctx, id, Wish::RollBack, events::DEPLOYMENT_TAKEN_BACK).await
 }
 
-async fn wish(ctx: &Ctx, id: &DeploymentId, wish: Wish, event: &str) -> Result<Deployment> {
+async fn wish(ctx: &Ctx, id: &DeploymentId, wish: Wish, event: EventKind) -> Result<Deployment> {
     let row = ctx.deployment(id).to(Action::Deploy).await?;
     let over = || Error::Conflict("This deployment is not a canary that runs: there is nothing to decide.".into());
     if row.phase != Phase::Canary || row.cancel_requested {

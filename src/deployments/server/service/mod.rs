@@ -1,19 +1,17 @@
 //! What members do with deployments: ask for one, roll back, restart, cancel, look.
 pub mod canary;
 
-use crate::orgs::server::DEPLOYMENTS;
-use crate::web::in_flight;
 use crate::{
     apps::model::{Branch, Settings, Source},
     audit::server::service::record,
     deployments::{
-        model::{CanarySettings, DeployRequest, Deployment, Kind, LogLine, Phase, Strategy, check_commit},
-        server::{service::canary as canaries, view},
+        model::{CanarySettings, DeployRequest, Deployment, Kind, LogLine, Phase, RELEASE, Strategy, check_commit},
+        server::{events, service::canary as canaries, view},
     },
-    error::{Error, Fields, Result, Thing},
+    error::{Error, Fields, Result},
     fault::Because,
     id::{AppId, DeploymentId},
-    orgs::server::hold::goes_on,
+    orgs::server::{DEPLOYMENTS, hold::goes_on},
     rights::Action,
     runtime::changes::{ChangeBus, Changed},
     store::{
@@ -26,6 +24,7 @@ use crate::{
     web::{
         api::{Pagination, Paging},
         ctx::{Ctx, Granted},
+        in_flight,
     },
 };
 use sea_orm::{
@@ -101,7 +100,7 @@ async fn live_release(ctx: &Ctx, app: &application::Model) -> Result<release::Mo
 
 async fn find_release(ctx: &Ctx, id: crate::id::ReleaseId) -> Result<release::Model> {
     let found = release::Entity::find_by_id(id).one(ctx.panel.db.read()).await.because("looking up a release")?;
-    found.ok_or(Error::NotFound(Thing::Release))
+    found.ok_or(Error::NotFound(RELEASE))
 }
 
 /// What a new deployment begins with.
@@ -192,7 +191,8 @@ async fn enqueue(ctx: &Ctx, app: &Granted<application::Model>, new: New) -> Resu
             if let Some(canary) = &new.canary {
                 canaries::plan(tx, &app.id, &id, canary).await?;
             }
-            record(tx, ctx, "deployment.requested", &id, json!({ "application": app.id, "kind": new.kind, "strategy": strategy })).await
+            record(tx, ctx, events::DEPLOYMENT_REQUESTED, &id, json!({ "application": app.id, "kind": new.kind, "strategy": strategy }))
+                .await
         })
         .await?;
     panel.wake(DEPLOYMENTS);
@@ -244,7 +244,7 @@ pub async fn cancel(ctx: &Ctx, id: &DeploymentId) -> Result<Deployment> {
     ctx.panel
         .db
         .tx(async |tx| {
-            record(tx, ctx, "deployment.cancelled", id, json!({})).await?;
+            record(tx, ctx, events::DEPLOYMENT_CANCELLED, id, json!({})).await?;
             let wish = deployment::Entity::update_many()
                 .col_expr(deployment::Column::CancelRequested, Expr::value(true))
                 .filter(deployment::Column::Id.eq(id.clone()))

@@ -7,6 +7,7 @@ use crate::{
         model::{CanarySettings, Next, Numbers, Outcome, Phase, Wish, judge},
         server::{
             canary_numbers::{self, Sums},
+            events,
             failure::{self, Reason},
             task::{
                 routes,
@@ -23,7 +24,7 @@ use crate::{
         panel::Panel,
     },
     store::{
-        Tx,
+        EventKind, Tx,
         json::JsonText,
         tables::{application, canary, canary_step, deployment},
     },
@@ -328,7 +329,7 @@ async fn promote(run: &mut Run, trial: &Trial) -> Result<Phase, Stop> {
             ours(tx, run).await?;
             done.update(tx).await.because("ending a step")?;
             change.update(tx).await.because("promoting a canary")?;
-            tell(tx, run, "deployment.canary_promoted", json!({ "numbers": trial.numbers })).await
+            tell(tx, run, events::DEPLOYMENT_CANARY_PROMOTED, json!({ "numbers": trial.numbers })).await
         })
         .await?;
     run.say("The canary passed.");
@@ -344,7 +345,7 @@ async fn roll_back(run: &mut Run, code: &'static str, sentence: String) -> Resul
             ours(tx, run).await?;
             end_steps(tx, &run.row.id, run.panel.now()).await?;
             change.update(tx).await.because("rolling a canary back")?;
-            tell(tx, run, "deployment.canary_rolled_back", json!({ "code": code, "reason": sentence })).await
+            tell(tx, run, events::DEPLOYMENT_CANARY_ROLLED_BACK, json!({ "code": code, "reason": sentence })).await
         })
         .await?;
     Ok(Reason::new(code, sentence).into())
@@ -370,10 +371,9 @@ async fn end_steps(tx: &Tx, id: &DeploymentId, at: Timestamp) -> Result<()> {
 }
 
 /// Leaves a line in the trail: nobody did it, the numbers did.
-async fn tell(tx: &Tx, run: &Run, name: &str, detail: serde_json::Value) -> Result<()> {
-    let origin = Origin { address: String::new(), agent: String::new(), request_id: String::new() };
-    let event = Event { name, target: run.row.id.to_string(), detail };
-    record_for(tx, &run.app.organization_id, "system", &origin, run.panel.now(), event).await
+async fn tell(tx: &Tx, run: &Run, kind: EventKind, detail: serde_json::Value) -> Result<()> {
+    let event = Event { kind, target: run.row.id.to_string(), detail };
+    record_for(tx, &run.app.organization_id, "system", &Origin::system(), run.panel.now(), event).await
 }
 
 /// Gives all requests back to the release before, and lets those at the new one end. What was decided already stays decided.

@@ -49,7 +49,7 @@ async fn begin(panel: &Arc<Panel>, id: &DeploymentId) -> Result<Option<Run>> {
     let row = deployment::Entity::find_by_id(id.clone()).one(db).await.because("looking up a deployment")?;
     let Some(row) = row.filter(|row| row.finished_at.is_none()) else { return Ok(None) };
     let app = application::Entity::find_by_id(row.application_id.clone()).one(db).await.because("looking up an application")?;
-    let app = app.ok_or(Error::NotFound(Thing::Application))?;
+    let app = app.ok_or(Error::NotFound(Thing::APPLICATION))?;
     let cluster = clusters::place(panel, &app.cluster_id).await?.cluster;
     let swarm = clusters::swarm(panel, &cluster).await?;
     let log = Log::resume(panel, id).await?;
@@ -252,7 +252,7 @@ impl Run {
         if phase == Phase::Switching {
             // The row decides: a switch whose commit was answered by an error may have been made all the same.
             let app = application::Entity::find_by_id(self.app.id.clone()).one(self.panel.db.read()).await;
-            self.app = app.because("looking up an application")?.ok_or(Error::NotFound(Thing::Application))?;
+            self.app = app.because("looking up an application")?.ok_or(Error::NotFound(Thing::APPLICATION))?;
             if !self.may_fail(phase) {
                 return Err(Stop::Passing(reason.sentence));
             }

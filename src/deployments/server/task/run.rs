@@ -3,14 +3,14 @@
 use crate::{
     apps::{model::Settings, server::view::service_name},
     deployments::{
-        model::{CanarySettings, Dossier},
+        model::{CanarySettings, Dossier, RELEASE},
         server::{
             failure::{self, Reason},
             redact::SecretValues,
             task::log::Log,
         },
     },
-    error::{Error, Result, Thing},
+    error::{Error, Result},
     fault::Because,
     runtime::panel::Panel,
     store::tables::{application, cluster, deployment, release},
@@ -91,8 +91,8 @@ impl Run {
 
     /// The release of this deployment.
     pub async fn release(&self) -> Result<release::Model> {
-        let id = self.row.release_id.clone().ok_or(Error::NotFound(Thing::Release))?;
+        let id = self.row.release_id.clone().ok_or(Error::NotFound(RELEASE))?;
         let found = release::Entity::find_by_id(id).one(self.panel.db.read()).await.because("looking up a release")?;
-        found.ok_or(Error::NotFound(Thing::Release))
+        found.ok_or(Error::NotFound(RELEASE))
     }
 }

@@ -6,8 +6,11 @@ pub use own::own_certificates;
 use crate::{
     audit::server::service::record,
     domains::{
-        model::{CertificateSource, CertificateState, ChangeCertificate, CreateDomain, Domain, DomainName, Method, UpdateDomain},
+        model::{
+            CERTIFICATE, CertificateSource, CertificateState, ChangeCertificate, CreateDomain, Domain, DomainName, Method, UpdateDomain,
+        },
         server::{
+            events,
             material::{self, place},
             names, pem,
             task::verify,
@@ -15,7 +18,7 @@ use crate::{
             view::{self, NEVER, view, views},
         },
     },
-    error::{Error, Fields, Result, Thing},
+    error::{Error, Fields, Result},
     fault::Because,
     id::{AppId, CertificateId, DomainId},
     rights::Action,
@@ -180,7 +183,7 @@ async fn insert(tx: &Tx, ctx: &Ctx, app: &Granted<application::Model>, new: Clai
         created_at: Set(now),
         ..Default::default()
     };
-    record(tx, ctx, "domain.added", &new.id, json!({ "domain": new.name, "application": app.id })).await?;
+    record(tx, ctx, events::DOMAIN_ADDED, &new.id, json!({ "domain": new.name, "application": app.id })).await?;
     match domain::Entity::insert(row).exec_without_returning(tx).await {
         Err(why) if is_taken(&why) => {
             Err(Error::Conflict("Somebody else changed this application’s domains meanwhile. Load them again.".into()))
@@ -268,7 +271,7 @@ pub async fn update(ctx: &Ctx, id: &DomainId, form: &UpdateDomain) -> Result<Dom
             }
             let detail =
                 json!({ "domain": row.name, "primary": primary, "redirects": redirects && !primary, "method": method, "application": app });
-            record(tx, ctx, "domain.changed", &row.id, detail).await?;
+            record(tx, ctx, events::DOMAIN_CHANGED, &row.id, detail).await?;
             if method != row.method {
                 let certificates = certificate::Entity::update_many()
                     .col_expr(certificate::Column::Method, Expr::value(method))
@@ -301,7 +304,7 @@ pub async fn remove(ctx: &Ctx, id: &DomainId, confirm: Option<&str>) -> Result<A
     ctx.panel
         .db
         .tx(async |tx| {
-            record(tx, ctx, "domain.removed", &row.id, json!({ "domain": row.name })).await?;
+            record(tx, ctx, events::DOMAIN_REMOVED, &row.id, json!({ "domain": row.name })).await?;
             let certificates = certificate::Entity::delete_many().filter(certificate::Column::DomainId.eq(row.id.clone()));
             certificates.exec(tx).await.because("removing a certificate")?;
             domain::Entity::delete_by_id(row.id.clone()).exec(tx).await.because("removing a domain").map(|_| ())
@@ -365,8 +368,14 @@ async fn order(ctx: &Ctx, row: &Granted<domain::Model>, form: &ChangeCertificate
     panel
         .db
         .tx(async |tx| {
-            record(tx, ctx, "certificate.requested", &row.id, json!({ "domain": row.name, "method": method, "renew": form.force_renew }))
-                .await?;
+            record(
+                tx,
+                ctx,
+                events::CERTIFICATE_REQUESTED,
+                &row.id,
+                json!({ "domain": row.name, "method": method, "renew": form.force_renew }),
+            )
+            .await?;
             let change = domain::ActiveModel { method: Set(method), ..Default::default() };
             domain::Entity::update_many()
                 .set(change)
@@ -459,7 +468,7 @@ async fn upload(ctx: &Ctx, row: &Granted<domain::Model>, chain: &str, key: &str)
         .db
         .tx(async |tx| {
             let detail = json!({ "domain": row.name, "fingerprint": known.fingerprint, "expires_at": known.to });
-            record(tx, ctx, "certificate.uploaded", &row.id, detail).await?;
+            record(tx, ctx, events::CERTIFICATE_UPLOADED, &row.id, detail).await?;
             match certificate::Entity::insert(new).on_conflict(replace).exec_without_returning(tx).await {
                 Err(why) if is_taken(&why) => Err(Error::Conflict("The certificate was changed meanwhile. Load the page again.".into())),
                 done => done.because("keeping a certificate").map(|_| ()),
@@ -472,12 +481,12 @@ async fn upload(ctx: &Ctx, row: &Granted<domain::Model>, chain: &str, key: &str)
 pub async fn uncertify(ctx: &Ctx, id: &DomainId) -> Result<Domain> {
     let row = ctx.domain(id).to(Action::Domains).await?;
     if of(&ctx.panel, &row).await?.is_none() {
-        return Err(Error::NotFound(Thing::Certificate));
+        return Err(Error::NotFound(CERTIFICATE));
     }
     ctx.panel
         .db
         .tx(async |tx| {
-            record(tx, ctx, "certificate.removed", &row.id, json!({ "domain": row.name })).await?;
+            record(tx, ctx, events::CERTIFICATE_REMOVED, &row.id, json!({ "domain": row.name })).await?;
             let certificates = certificate::Entity::delete_many().filter(certificate::Column::DomainId.eq(row.id.clone()));
             certificates.exec(tx).await.because("removing a certificate").map(|_| ())
         })

@@ -7,7 +7,7 @@ use crate::{
         model::{CertificateSource, CertificateState, DomainName, Method},
         server::{
             authority::{self, Authority, Failure},
-            dns_update, life,
+            dns_update, events, life,
             material::{self, Challenges, place},
             names, pem,
             preflight::{self, Subject},
@@ -21,12 +21,14 @@ use crate::{
     fault::Because,
     runtime::panel::Panel,
     store::{
+        EventKind,
         json::JsonText,
         lease::{Lease, is_free, is_mine},
         random,
         tables::{acme_attempt, application, certificate, domain},
     },
     units::Timestamp,
+    web::ctx::Origin,
 };
 use instant_acme::{AuthorizationStatus, Identifier, NewOrder, Order, OrderStatus, RetryPolicy};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -333,7 +335,7 @@ impl Walk<'_> {
         };
         self.step(CertificateState::Issued, change).await?;
         self.count(name, "issued").await?;
-        self.tell("certificate.issued").await?;
+        self.tell(events::CERTIFICATE_ISSUED).await?;
         Ok(())
     }
 
@@ -384,13 +386,13 @@ impl Walk<'_> {
     }
 
     /// Writes it into the trail of the domain's organization.
-    async fn tell(&self, event: &str) -> Result<()> {
+    async fn tell(&self, kind: EventKind) -> Result<()> {
         let Some(id) = &self.row.domain_id else { return Ok(()) };
         let row = domain::Entity::find_by_id(id.clone()).one(self.panel.db.read()).await.because("looking up a domain")?;
         let Some(row) = row else { return Ok(()) };
-        let event = Event { name: event, target: row.id.to_string(), detail: json!({ "domain": row.name }) };
+        let event = Event { kind, target: row.id.to_string(), detail: json!({ "domain": row.name }) };
         let told =
-            self.panel.db.tx(async |tx| record_for(tx, &row.organization_id, "system", &verify::system(), self.panel.now(), event).await);
+            self.panel.db.tx(async |tx| record_for(tx, &row.organization_id, "system", &Origin::system(), self.panel.now(), event).await);
         told.await
     }
 

@@ -1,12 +1,11 @@
 //! The proof of a claim. Whoever can write into a domain's zone owns it: the record with the claim's token proves it, a proven claim keeps
 //! the name as long as its record stands, and where two records stand the older claim holds.
-use crate::domains::server::{CERTIFICATES, DOMAINS};
 use crate::{
     audit::server::service::{Event, record_for},
     domains::{
         model::{CertificateSource, CertificateState},
         server::{
-            life, names,
+            CERTIFICATES, DOMAINS, events, life, names,
             preflight::{self, Found, Subject},
             view::{self, NEVER},
             warn,
@@ -16,7 +15,7 @@ use crate::{
     fault::Because,
     runtime::{changes::Changed, panel::Panel},
     store::{
-        Tx,
+        EventKind, Tx,
         json::JsonText,
         random,
         tables::{application, certificate, domain},
@@ -35,14 +34,14 @@ use serde_json::json;
 pub async fn check(panel: &Panel, row: domain::Model) -> Result<domain::Model> {
     let app =
         application::Entity::find_by_id(row.application_id.clone()).one(panel.db.read()).await.because("looking up an application")?;
-    let app = app.ok_or(Error::NotFound(Thing::Application))?;
+    let app = app.ok_or(Error::NotFound(Thing::APPLICATION))?;
     let (name, method) = (view::name(&row)?, row.method);
     let found = preflight::look(&panel.config, &Subject::of_claim(&panel.config, &row, &name, method, &app.host)).await?;
     let verified_before = row.verified_at.is_some();
     let id = row.id.clone();
     panel.db.tx(async |tx| settle(tx, panel, &row, &found).await).await?;
     let after = domain::Entity::find_by_id(id).one(panel.db.read()).await.because("looking up a domain")?;
-    let after = after.ok_or(Error::NotFound(Thing::Domain))?;
+    let after = after.ok_or(Error::NotFound(Thing::DOMAIN))?;
     if after.verified_at.is_some() != verified_before {
         panel.wake(DOMAINS);
         panel.wake(CERTIFICATES);
@@ -81,7 +80,7 @@ async fn settle(tx: &Tx, panel: &Panel, row: &domain::Model, found: &Found) -> R
                 change.verified_at = Set(Some(now));
                 change.lapsed_at = Set(None);
                 change.next_check_at = Set(now + life::AGAIN);
-                tell(tx, panel, row, "domain.verified").await?;
+                tell(tx, panel, row, events::DOMAIN_VERIFIED).await?;
             }
         }
         Some(_) if !proven => change.contested = Set(false),
@@ -156,18 +155,13 @@ async fn lapse(tx: &Tx, panel: &Panel, row: &domain::Model) -> Result<()> {
         view::name(row)?.ownership()
     );
     warn::owners(tx, panel, row, &words).await?;
-    tell(tx, panel, row, "domain.lapsed").await
+    tell(tx, panel, row, events::DOMAIN_LAPSED).await
 }
 
 /// Writes what the platform did by itself into the organization's trail.
-async fn tell(tx: &Tx, panel: &Panel, row: &domain::Model, name: &str) -> Result<()> {
-    let event = Event { name, target: row.id.to_string(), detail: json!({ "domain": row.name }) };
-    record_for(tx, &row.organization_id, "system", &system(), panel.now(), event).await
-}
-
-/// The origin of what the platform does by itself.
-pub fn system() -> Origin {
-    Origin { address: String::new(), agent: String::new(), request_id: String::new() }
+async fn tell(tx: &Tx, panel: &Panel, row: &domain::Model, kind: EventKind) -> Result<()> {
+    let event = Event { kind, target: row.id.to_string(), detail: json!({ "domain": row.name }) };
+    record_for(tx, &row.organization_id, "system", &Origin::system(), panel.now(), event).await
 }
 
 /// Orders a certificate for a proven domain that has none, where the platform can.

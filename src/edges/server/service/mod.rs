@@ -1,31 +1,33 @@
 //! What the operator does with edges, and what edges report. An edge is known by its token alone, which is stored hashed; whoever holds
 //! it gets what edges are told and may report, and nothing else.
-use crate::edges::server::distribution::EdgeDistribution;
-use crate::orgs::server::ROUTES;
-use crate::traffic::server::service::Inbox;
-pub mod versions;
-
 use crate::{
     audit::server::{chain, service::record_in},
     edge::{
         BUCKETS, ReleaseSignals, Signals,
         remote::{Figures, Heard, MOST_DRAINING, MOST_ENTRIES, MOST_RELEASES, Report, TOKEN_PREFIX},
     },
-    edges::model::{Edge, EdgeForm, EdgePage, MOST, NewEdge, SILENCE, state},
-    error::{Error, Fields, Result, Thing},
+    edges::{
+        model::{EDGE, Edge, EdgeForm, EdgePage, MOST, NewEdge, SILENCE, state},
+        server::{distribution::EdgeDistribution, events},
+    },
+    error::{Error, Fields, Result},
     fault::Because,
     id::EdgeId,
+    orgs::server::ROUTES,
     runtime::panel::Panel,
     store::{
         is_taken, random,
         tables::edge::{self, Column},
     },
+    traffic::server::service::Inbox,
     units::Timestamp,
     web::{
         api::{Pagination, Paging},
         ctx::Operator,
     },
 };
+pub mod versions;
+
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::Expr,
@@ -86,7 +88,7 @@ pub async fn get(ctx: &Operator, id: &EdgeId) -> Result<Edge> {
 
 async fn find(ctx: &Operator, id: &EdgeId) -> Result<edge::Model> {
     let row = edge::Entity::find_by_id(id.clone()).one(ctx.panel.db.read()).await.because("looking up an edge")?;
-    row.ok_or(Error::NotFound(Thing::Edge))
+    row.ok_or(Error::NotFound(EDGE))
 }
 
 fn secret() -> String {
@@ -106,7 +108,7 @@ fn taken(why: sea_orm::DbErr, doing: &'static str) -> Error {
     if is_taken(&why) {
         return Error::invalid("name", "There is an edge of this name. Choose another one.");
     }
-    Err::<(), _>(why).because(doing).err().unwrap_or(Error::NotFound(Thing::Edge))
+    Err::<(), _>(why).because(doing).err().unwrap_or(Error::NotFound(EDGE))
 }
 
 /// Adds an edge. Its token is in the answer and nowhere else.
@@ -139,7 +141,7 @@ pub async fn create(ctx: &Operator, form: &EdgeForm) -> Result<NewEdge> {
             return Err(Error::QuotaExceeded { what: "edges".into(), limit: MOST, used });
         }
         edge::Entity::insert(new).exec_without_returning(tx).await.map_err(|why| taken(why, "adding an edge"))?;
-        record_in(tx, ctx, &chain::platform(), "edge.added", &row.id, json!({ "name": row.name })).await
+        record_in(tx, ctx, &chain::platform(), events::EDGE_ADDED, &row.id, json!({ "name": row.name })).await
     });
     made.await?;
     Ok(handed_out(&ctx.panel, row, token))
@@ -153,7 +155,7 @@ pub async fn rename(ctx: &Operator, id: &EdgeId, form: &EdgeForm) -> Result<Edge
         .db
         .tx(async |tx| {
             change.update(tx).await.map_err(|why| taken(why, "renaming an edge"))?;
-            record_in(tx, ctx, &chain::platform(), "edge.renamed", id, json!({ "before": before.name, "after": name })).await
+            record_in(tx, ctx, &chain::platform(), events::EDGE_RENAMED, id, json!({ "before": before.name, "after": name })).await
         })
         .await?;
     get(ctx, id).await
@@ -174,7 +176,7 @@ pub async fn rotate(ctx: &Operator, id: &EdgeId) -> Result<NewEdge> {
         .db
         .tx(async |tx| {
             change.update(tx).await.because("giving an edge a new token")?;
-            record_in(tx, ctx, &chain::platform(), "edge.rotated", id, json!({ "name": before.name })).await
+            record_in(tx, ctx, &chain::platform(), events::EDGE_ROTATED, id, json!({ "name": before.name })).await
         })
         .await?;
     ctx.panel.of::<EdgeDistribution>().cut(id.to_string().as_str());
@@ -190,7 +192,7 @@ pub async fn revoke(ctx: &Operator, id: &EdgeId) -> Result<Edge> {
             .db
             .tx(async |tx| {
                 change.update(tx).await.because("revoking an edge")?;
-                record_in(tx, ctx, &chain::platform(), "edge.revoked", id, json!({ "name": before.name })).await
+                record_in(tx, ctx, &chain::platform(), events::EDGE_REVOKED, id, json!({ "name": before.name })).await
             })
             .await?;
         ctx.panel.of::<EdgeDistribution>().cut(id.to_string().as_str());
@@ -205,7 +207,7 @@ pub async fn remove(ctx: &Operator, id: &EdgeId) -> Result<()> {
         .db
         .tx(async |tx| {
             edge::Entity::delete_by_id(id.clone()).exec(tx).await.because("removing an edge")?;
-            record_in(tx, ctx, &chain::platform(), "edge.removed", id, json!({ "name": before.name })).await
+            record_in(tx, ctx, &chain::platform(), events::EDGE_REMOVED, id, json!({ "name": before.name })).await
         })
         .await?;
     ctx.panel.of::<EdgeDistribution>().cut(id.to_string().as_str());

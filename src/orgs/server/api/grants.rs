@@ -44,6 +44,6 @@ async fn put(ctx: Ctx, Path((id, user)): Path<(String, String)>, Input(form): In
     responses((status = 200, description = "It is taken", body = Success<Done>)))]
 async fn remove(ctx: Ctx, Path((id, user, app)): Path<(String, String, String)>) -> Answer<Done> {
     let ctx = within(&ctx, &id).await?;
-    grants::remove(&ctx, &person(&user)?, &named(&app, Thing::Application)?).await?;
+    grants::remove(&ctx, &person(&user)?, &named(&app, Thing::APPLICATION)?).await?;
     ok(Done)
 }

@@ -1,10 +1,10 @@
 //! The API's door to invitations.
 use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
-    error::{Error, Result, Thing},
+    error::{Error, Result},
     id::InvitationId,
     orgs::{
-        model::{Invitation, InvitationAnswer, InvitationStatus, InviteInput, SentInvitation},
+        model::{INVITATION, Invitation, InvitationAnswer, InvitationStatus, InviteInput, SentInvitation},
         server::{
             api::within,
             service::{
@@ -36,7 +36,7 @@ pub fn router() -> OpenApiRouter {
 }
 
 fn invitation(text: &str) -> Result<InvitationId> {
-    named(text, Thing::Invitation)
+    named(text, INVITATION)
 }
 
 /// Parses a status; none where none is given.
@@ -60,7 +60,7 @@ struct Joined {
 }
 
 fn which(org: &str, id: &str, form: InvitationAnswer) -> Result<Which> {
-    let (org, id) = (named(org, Thing::Invitation)?, invitation(id)?);
+    let (org, id) = (named(org, INVITATION)?, invitation(id)?);
     Ok(match form.token {
         Some(token) => Which::Both(org, id, token),
         None => Which::Id(org, id),

@@ -1,10 +1,10 @@
 //! The API's door to members.
 use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
-    error::{Result, Thing},
+    error::Result,
     id::UserId,
     orgs::{
-        model::{ChangeMembers, Member, SetRole},
+        model::{ChangeMembers, MEMBER, Member, SetRole},
         server::{api::within, service::members, view::WhichMembers},
     },
     web::{
@@ -27,7 +27,7 @@ pub fn router() -> OpenApiRouter {
 
 /// The person that a path names; what is no id of one is no member.
 pub fn person(text: &str) -> Result<UserId> {
-    named(text, Thing::Member)
+    named(text, MEMBER)
 }
 
 /// Which members.

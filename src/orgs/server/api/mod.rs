@@ -45,7 +45,7 @@ pub fn router() -> OpenApiRouter {
 
 /// The caller in the organization that a path names, whether or not she works in it just now.
 pub async fn within(ctx: &Ctx, id: &str) -> Result<Ctx> {
-    let id: OrgId = named(id, Thing::Organization)?;
+    let id: OrgId = named(id, Thing::ORGANIZATION)?;
     ctx.in_org(&id).await
 }
 

@@ -1,10 +1,10 @@
 //! The API's door to roles.
 use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
-    error::{Result, Thing},
+    error::Result,
     id::RoleId,
     orgs::{
-        model::{OrganizationRole, RoleInput},
+        model::{OrganizationRole, ROLE, RoleInput},
         server::{
             api::{WhichPage, at, tagged, within},
             service::roles,
@@ -62,7 +62,7 @@ async fn get(ctx: Ctx, Path((id, role)): Path<(String, String)>) -> Result<Respo
 }
 
 fn own(text: &str) -> Result<RoleId> {
-    named(text, Thing::Role)
+    named(text, ROLE)
 }
 
 /// Replaces what a role of the organization's own includes.

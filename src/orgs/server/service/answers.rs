@@ -1,19 +1,19 @@
 //! What those who are invited do: look, accept, decline, with an account or without. The token proves the address; whoever has none
 //! must have proved it before.
-use crate::auth::session::SessionCache;
 use crate::{
     accounts::{
         model::{NewUser, SignUpForm},
-        server::{passwords, service as accounts},
+        server::{events::ACCOUNT_CREATED, passwords, service as accounts},
     },
     audit::server::service::{Event, record_for, record_in},
-    auth::session::{self, Opened, Via},
-    error::{Error, Result, Thing},
+    auth::session::{self, Opened, SessionCache, Via},
+    error::{Error, Result},
     fault::Because,
     id::{Id, InvitationId, OrgId, UserId},
     orgs::{
-        model::{InvitationLook, InvitationStatus, Reader, Welcome},
+        model::{INVITATION, InvitationLook, InvitationStatus, Reader, Welcome},
         server::{
+            events,
             hold::{hold_row, role_named},
             service::invitations::status,
             view::rows,
@@ -147,7 +147,7 @@ async fn of_caller(ctx: &Ctx, which: &Which) -> Result<(Row, bool)> {
             (found.filter(|row| row.id == *id && row.organization_id == *org), true)
         }
     };
-    let row = found.filter(|row| row.email == ctx.who.email).ok_or(Error::NotFound(Thing::Invitation))?;
+    let row = found.filter(|row| row.email == ctx.who.email).ok_or(Error::NotFound(INVITATION))?;
     if !proved && !ctx.who.is_verified {
         let why = "Follow the link in the mail, or verify your address first: only whoever reads mail to it can answer.";
         return Err(Error::Conflict(why.into()));
@@ -163,7 +163,7 @@ pub async fn accept(ctx: &Ctx, which: &Which) -> Result<OrgId> {
         .db
         .tx(async |tx| {
             let detail = enter(tx, &ctx.panel, &row, me).await?;
-            record_in(tx, ctx, &row.organization_id, "invitation.accepted", &row.id, detail).await?;
+            record_in(tx, ctx, &row.organization_id, events::INVITATION_ACCEPTED, &row.id, detail).await?;
             if proved {
                 prove(tx, &ctx.panel, me).await?;
             }
@@ -216,7 +216,7 @@ async fn close(tx: &Tx, panel: &Panel, id: &InvitationId, to: InvitationStatus) 
         return Ok(());
     }
     let row = invitation::Entity::find_by_id(id.clone()).one(tx).await.because("looking up an invitation")?;
-    Err(row.map_or(Error::NotFound(Thing::Invitation), |row| ended(status(row.status, row.expires_at, now))))
+    Err(row.map_or(Error::NotFound(INVITATION), |row| ended(status(row.status, row.expires_at, now))))
 }
 
 /// Why an invitation can't be answered any more.
@@ -232,7 +232,7 @@ fn ended(how: InvitationStatus) -> Error {
 
 /// Declines; whoever holds the link needs no account for that.
 pub async fn decline_by_link(visitor: &Visitor, token: &str) -> Result<()> {
-    let row = by_token(&visitor.panel, token).await?.ok_or(Error::NotFound(Thing::Invitation))?;
+    let row = by_token(&visitor.panel, token).await?.ok_or(Error::NotFound(INVITATION))?;
     let who = visitor.who.as_ref().filter(|who| who.email == row.email).map(|who| who.user.to_string()).unwrap_or_default();
     refuse(&visitor.panel, &visitor.origin, &row, &who).await
 }
@@ -249,7 +249,7 @@ async fn refuse(panel: &Panel, origin: &Origin, row: &Row, who: &str) -> Result<
         .tx(async |tx| {
             hold_row(tx, &row.organization_id).await.map_err(|_| ended(InvitationStatus::Revoked))?;
             close(tx, panel, &row.id, InvitationStatus::Declined).await?;
-            let event = Event { name: "invitation.declined", target: row.id.to_string(), detail: json!({ "email": row.email }) };
+            let event = Event { kind: events::INVITATION_DECLINED, target: row.id.to_string(), detail: json!({ "email": row.email }) };
             record_for(tx, &row.organization_id, who, origin, panel.now(), event).await
         })
         .await
@@ -261,7 +261,7 @@ pub async fn join(visitor: &Visitor, token: &str, name: &str, password: &str) ->
         return Err(Error::Conflict("You are signed in already. Sign out first, or accept with the account that you have.".into()));
     }
     let panel = &visitor.panel;
-    let row = by_token(panel, token).await?.ok_or(Error::NotFound(Thing::Invitation))?;
+    let row = by_token(panel, token).await?.ok_or(Error::NotFound(INVITATION))?;
     match row.status(panel.now()) {
         InvitationStatus::Pending => {}
         how => return Err(ended(how)),
@@ -274,10 +274,10 @@ pub async fn join(visitor: &Visitor, token: &str, name: &str, password: &str) ->
         .db
         .tx(async |tx| {
             let person = accounts::insert_user(tx, panel, &new.name, &new.email, hash, false, true).await?;
-            let event = Event { name: "account.created", target: person.to_string(), detail: json!({ "invitation": row.id }) };
+            let event = Event { kind: ACCOUNT_CREATED, target: person.to_string(), detail: json!({ "invitation": row.id }) };
             record_for(tx, &row.organization_id, &person.to_string(), &visitor.origin, panel.now(), event).await?;
             let detail = enter(tx, panel, &row, &person).await?;
-            let event = Event { name: "invitation.accepted", target: row.id.to_string(), detail };
+            let event = Event { kind: events::INVITATION_ACCEPTED, target: row.id.to_string(), detail };
             record_for(tx, &row.organization_id, person.as_str(), &visitor.origin, panel.now(), event).await?;
             accounts::open_first(tx, visitor, &person, &row.organization_id, Via::Cookie).await
         })

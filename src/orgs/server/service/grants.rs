@@ -1,14 +1,14 @@
 //! A member's role on a single application, beside the one in the organization.
-use crate::auth::session::SessionCache;
 use crate::{
     audit::server::service::record,
-    auth::session,
+    auth::session::{self, SessionCache},
     error::{Error, Result, Thing},
     fault::Because,
     id::{AppId, UserId},
     orgs::{
         model::{Grant, GrantInput},
         server::{
+            events,
             hold::{Held, hold, reaches, role_named, role_permissions},
             view::rows,
         },
@@ -99,7 +99,7 @@ pub async fn put(ctx: &Ctx, user: &UserId, form: &GrantInput) -> Result<Vec<Gran
                 return Err(Error::QuotaExceeded { what: "grants for one member".into(), limit: MOST as u64, used });
             }
             let detail = json!({ "user": user, "before": before.map(|row| row.role), "after": role, "name": name });
-            record(tx, ctx, "grant.given", &app.id, detail).await?;
+            record(tx, ctx, events::GRANT_GIVEN, &app.id, detail).await?;
             let row = app_grant::ActiveModel {
                 application_id: Set(app.id.clone()),
                 user_id: Set(user.clone()),
@@ -145,9 +145,9 @@ pub async fn remove(ctx: &Ctx, user: &UserId, app: &AppId) -> Result<()> {
         .tx(async |tx| {
             let held = hold(tx, ctx, Action::Members).await?;
             held.members(tx, std::slice::from_ref(user)).await?;
-            let row = find(tx, &held, app, user).await?.ok_or(Error::NotFound(Thing::Application))?;
+            let row = find(tx, &held, app, user).await?.ok_or(Error::NotFound(Thing::APPLICATION))?;
             reaches(own(ctx, &held, app), role_permissions(tx, &held.org, &row.role).await?)?;
-            record(tx, ctx, "grant.taken", app, json!({ "user": user, "role": row.role })).await?;
+            record(tx, ctx, events::GRANT_TAKEN, app, json!({ "user": user, "role": row.role })).await?;
             let key = (app.clone(), user.clone());
             app_grant::Entity::delete_by_id(key).exec(tx).await.because("taking a grant")?;
             let left = grants_of(&held, user).count(tx).await.because("counting grants")?;

@@ -4,17 +4,19 @@ use crate::{
     accounts::model::Email,
     audit::server::service::record,
     auth::session,
-    error::{Error, Result, Thing},
+    error::{Error, Result},
     fault::Because,
     id::{InvitationId, MailId, OrgId},
     orgs::{
-        model::{EmailStatus, Invitation, InvitationStatus, InviteInput, NewInvitation, SentInvitation},
+        model::{EmailStatus, INVITATION, Invitation, InvitationStatus, InviteInput, NewInvitation, SentInvitation},
         server::{
+            events,
             hold::{Held, hold, role_named},
+            letters::InvitationLetter,
             view::{count, pattern, rows},
         },
     },
-    outbox::{self, Mail, Template},
+    outbox::{self, Mail},
     rights::Action,
     runtime::panel::Panel,
     store::{
@@ -129,7 +131,7 @@ pub async fn get(ctx: &Ctx, id: &InvitationId) -> Result<Invitation> {
     let org = ctx.may(Action::Members)?;
     let sql = format!("SELECT {COLUMNS} {FROM} AND i.id = $2");
     let found: Vec<Row> = rows(&ctx.panel, &sql, vec![(*org).clone().into(), id.clone().into()], "looking up an invitation").await?;
-    shown(found.into_iter().next().ok_or(Error::NotFound(Thing::Invitation))?, ctx.panel.now())
+    shown(found.into_iter().next().ok_or(Error::NotFound(INVITATION))?, ctx.panel.now())
 }
 
 /// Invites somebody. The mail is on its way when this answers, or it is said why not.
@@ -156,7 +158,7 @@ pub async fn invite(ctx: &Ctx, form: &InviteInput) -> Result<SentInvitation> {
                 EmailStatus::Queued => Some(post(tx, ctx, &row, &role_name, &token).await?),
                 EmailStatus::Suppressed => None,
             };
-            record(tx, ctx, "invitation.sent", &id, json!({ "email": row.email, "role": row.role })).await?;
+            record(tx, ctx, events::INVITATION_SENT, &id, json!({ "email": row.email, "role": row.role })).await?;
             let row = invitation::ActiveModel { mail_id: Set(mail_id), ..row.into() };
             invitation::Entity::insert(row).exec_without_returning(tx).await.because("inviting").map(|_| ())
         })
@@ -195,7 +197,7 @@ async fn email_status(panel: &Panel, email: &str) -> Result<EmailStatus> {
 }
 
 async fn post(tx: &Tx, ctx: &Ctx, row: &invitation::Model, role_name: &str, token: &str) -> Result<MailId> {
-    let template = Template::Invitation {
+    let letter = InvitationLetter {
         organization: ctx.who.org_name.clone(),
         inviter: ctx.who.name.clone(),
         role: role_name.into(),
@@ -203,7 +205,7 @@ async fn post(tx: &Tx, ctx: &Ctx, row: &invitation::Model, role_name: &str, toke
         link: format!("{}/invitations/{token}", ctx.panel.config.public_url()),
         expires_at: row.expires_at,
     };
-    outbox::queue(tx, &ctx.panel, Mail { to: row.email.clone(), org: Some(row.organization_id.clone()), template }).await
+    outbox::queue(tx, &ctx.panel, Mail { to: row.email.clone(), org: Some(row.organization_id.clone()), letter }).await
 }
 
 async fn not_a_member(tx: &Tx, org: &OrgId, email: &Email) -> Result<()> {
@@ -259,7 +261,7 @@ async fn within_limits(tx: &Tx, ctx: &Ctx, org: &OrgId) -> Result<()> {
 
 async fn pending(tx: &Tx, held: &Held, id: &InvitationId) -> Result<invitation::Model> {
     let row = invitation::Entity::find_by_id(id.clone()).filter(invitation::Column::OrganizationId.eq(held.org.clone()));
-    let row = row.one(tx).await.because("looking up an invitation")?.ok_or(Error::NotFound(Thing::Invitation))?;
+    let row = row.one(tx).await.because("looking up an invitation")?.ok_or(Error::NotFound(INVITATION))?;
     match status(row.status, row.expires_at, Timestamp(0)) {
         InvitationStatus::Pending => Ok(row),
         ended => Err(Error::Conflict(format!("This invitation was {} already.", ended.name()))),
@@ -287,7 +289,7 @@ pub async fn resend(ctx: &Ctx, id: &InvitationId) -> Result<SentInvitation> {
                 EmailStatus::Queued => Some(post(tx, ctx, &next, &role_name, &token).await?),
                 EmailStatus::Suppressed => None,
             };
-            record(tx, ctx, "invitation.resent", id, json!({ "email": next.email, "times": next.sends + 1 })).await?;
+            record(tx, ctx, events::INVITATION_RESENT, id, json!({ "email": next.email, "times": next.sends + 1 })).await?;
             let change = invitation::ActiveModel {
                 token_hash: Set(random::hash(&token)),
                 sends: Set(next.sends + 1),
@@ -310,7 +312,7 @@ pub async fn revoke(ctx: &Ctx, id: &InvitationId) -> Result<()> {
         .tx(async |tx| {
             let held = hold(tx, ctx, Action::Members).await?;
             let row = pending(tx, &held, id).await?;
-            record(tx, ctx, "invitation.revoked", id, json!({ "email": row.email })).await?;
+            record(tx, ctx, events::INVITATION_REVOKED, id, json!({ "email": row.email })).await?;
             let change = invitation::Entity::update_many()
                 .col_expr(invitation::Column::Status, Expr::value(InvitationStatus::Revoked))
                 .col_expr(invitation::Column::EndedAt, Expr::value(ctx.panel.now()))

@@ -1,14 +1,14 @@
 //! Members: look, change roles, remove, one or many at once.
-use crate::auth::session::SessionCache;
 use crate::{
     audit::server::service::record,
+    auth::session::SessionCache,
     error::Result,
     fault::Because,
     id::UserId,
     orgs::{
-        fns::MemberPage,
-        model::{Deed, Member},
+        model::{Deed, Member, MemberPage},
         server::{
+            events,
             hold::{Held, hold, keep_an_owner, role_named, take_back_invitations},
             service::{drop_member, grants, roles, set_role},
             view::{self, WhichMembers},
@@ -79,7 +79,7 @@ async fn give(tx: &Tx, ctx: &Ctx, held: &Held, rows: &[membership::Model], role:
     let (name, permissions) = role_named(tx, &held.org, role).await?;
     held.reaches(permissions)?;
     for row in rows.iter().filter(|row| row.role != role) {
-        record(tx, ctx, "member.role_changed", &row.user_id, json!({ "before": row.role, "after": role, "name": name })).await?;
+        record(tx, ctx, events::MEMBER_ROLE_CHANGED, &row.user_id, json!({ "before": row.role, "after": role, "name": name })).await?;
         set_role(tx, &held.org, &row.user_id, role).await?;
         take_back_invitations(tx, &ctx.panel, &held.org, &row.user_id, permissions).await?;
     }
@@ -88,7 +88,7 @@ async fn give(tx: &Tx, ctx: &Ctx, held: &Held, rows: &[membership::Model], role:
 
 async fn take(tx: &Tx, ctx: &Ctx, held: &Held, rows: &[membership::Model]) -> Result<()> {
     for row in rows {
-        record(tx, ctx, "member.removed", &row.user_id, json!({ "role": row.role })).await?;
+        record(tx, ctx, events::MEMBER_REMOVED, &row.user_id, json!({ "role": row.role })).await?;
         drop_member(tx, &ctx.panel, &held.org, &row.user_id).await?;
     }
     Ok(())

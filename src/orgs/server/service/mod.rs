@@ -1,25 +1,19 @@
 //! What people do with organizations: found one, look, change its settings, switch, leave, hand it over, delete it.
-use crate::accounts::server::CLUSTERS;
-use crate::auth::session::SessionCache;
-use crate::orgs::server::ORGANIZATIONS;
-pub mod answers;
-pub mod grants;
-pub mod invitations;
-pub mod members;
-pub mod roles;
-
 use crate::{
-    accounts::server::service as accounts,
+    accounts::server::{CLUSTERS, service as accounts},
+    apps::server::events::APPLICATION_DELETED,
     audit::server::service::{record, record_in},
+    auth::session::SessionCache,
     error::{Error, Result, Thing},
     fault::Because,
     id::{Id, OrgId, UserId},
     orgs::{
         model::{
-            CreateOrganization, Defaults, InvitationStatus, MyOrganization, NewSettings, OrganizationDetails, OrganizationOverview,
+            CreateOrganization, Defaults, InvitationStatus, MEMBER, MyOrganization, NewSettings, OrganizationDetails, OrganizationOverview,
             UpdateOrganization,
         },
         server::{
+            APPLICATIONS, DEPLOYMENTS, ORGANIZATIONS, ROUTES, events,
             hold::{hold, hold_row, keep_a_home, keep_an_owner, take_back_invitations},
             view::{self, WhichMembers},
         },
@@ -36,6 +30,12 @@ use crate::{
         ctx::Ctx,
     },
 };
+pub mod answers;
+pub mod grants;
+pub mod invitations;
+pub mod members;
+pub mod roles;
+
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 
@@ -103,7 +103,7 @@ pub async fn create(ctx: &Ctx, form: &CreateOrganization) -> Result<Organization
             return Err(Error::QuotaExceeded { what: "organizations of your own".into(), limit: MOST_OWNED, used: owned });
         }
         let org = accounts::found(tx, &ctx.panel, me, name.as_str()).await?;
-        record_in(tx, ctx, &org, "organization.created", &org, json!({ "name": name })).await?;
+        record_in(tx, ctx, &org, events::ORGANIZATION_CREATED, &org, json!({ "name": name })).await?;
         if let Some(slug) = &slug {
             set_slug(tx, &org, slug.as_str()).await?;
         }
@@ -137,7 +137,7 @@ pub async fn update(ctx: &Ctx, form: &UpdateOrganization, if_match: Option<i64>)
         .tx(async |tx| {
             let held = hold(tx, ctx, Action::Settings).await?;
             let now = organization::Entity::find_by_id(held.org.clone()).one(tx).await.because("reading the settings")?;
-            let now = now.ok_or(Error::NotFound(Thing::Organization))?;
+            let now = now.ok_or(Error::NotFound(Thing::ORGANIZATION))?;
             if if_match.is_some_and(|seen| seen != now.version) {
                 let why = "Somebody else changed these settings meanwhile. Load them again and repeat your change.";
                 return Err(Error::Conflict(why.into()));
@@ -197,7 +197,7 @@ async fn write(tx: &Tx, ctx: &Ctx, now: &organization::Model, new: &NewSettings)
     if after.is_empty() {
         return Ok(());
     }
-    record(tx, ctx, "organization.configured", &now.id, json!({ "before": before, "after": after })).await?;
+    record(tx, ctx, events::ORGANIZATION_CONFIGURED, &now.id, json!({ "before": before, "after": after })).await?;
     let change = organization::ActiveModel {
         name: Set(next.name),
         slug: Set(next.slug),
@@ -230,7 +230,7 @@ pub async fn switch(ctx: &Ctx) -> Result<MyOrganization> {
         .await?;
     ctx.panel.of::<SessionCache>().forget(session);
     let (all, _) = view::mine(ctx, Paging { page: 1, limit: 200 }).await?;
-    all.into_iter().find(|it| it.is_active).ok_or(Error::NotFound(Thing::Organization))
+    all.into_iter().find(|it| it.is_active).ok_or(Error::NotFound(Thing::ORGANIZATION))
 }
 
 /// Leaves the organization. Its last owner can't.
@@ -240,11 +240,11 @@ pub async fn leave(ctx: &Ctx) -> Result<()> {
     let left = ctx.panel.db.tx(async |tx| {
         hold_row(tx, org).await?;
         let row = membership::Entity::find_by_id((org.clone(), me.clone())).one(tx).await.because("looking up a membership")?;
-        let row = row.ok_or(Error::NotFound(Thing::Organization))?;
+        let row = row.ok_or(Error::NotFound(Thing::ORGANIZATION))?;
         if row.role == Role::Owner.name() {
             keep_an_owner(tx, org, std::slice::from_ref(me)).await?;
         }
-        record(tx, ctx, "member.left", me, json!({ "role": row.role })).await?;
+        record(tx, ctx, events::MEMBER_LEFT, me, json!({ "role": row.role })).await?;
         drop_member(tx, &ctx.panel, org, me).await
     });
     left.await?;
@@ -261,7 +261,7 @@ pub async fn drop_member(tx: &Tx, panel: &Panel, org: &OrgId, person: &UserId) -
     grants.exec(tx).await.because("removing grants")?;
     let gone = membership::Entity::delete_by_id((org.clone(), person.clone())).exec(tx).await.because("removing a member")?;
     if gone.rows_affected == 0 {
-        return Err(Error::NotFound(Thing::Member));
+        return Err(Error::NotFound(MEMBER));
     }
     keep_a_home(tx, panel, person).await
 }
@@ -279,7 +279,7 @@ pub async fn transfer(ctx: &Ctx, to: &UserId, confirm: Option<&str>) -> Result<O
         .tx(async |tx| {
             let held = hold(tx, ctx, Action::Ownership).await?;
             held.members(tx, std::slice::from_ref(to)).await?;
-            record(tx, ctx, "organization.transferred", &held.org, json!({ "to": to })).await?;
+            record(tx, ctx, events::ORGANIZATION_TRANSFERRED, &held.org, json!({ "to": to })).await?;
             set_role(tx, &held.org, to, Role::Owner.name()).await?;
             set_role(tx, &held.org, &ctx.who.user, Role::Admin.name()).await?;
             let left = Role::Admin.permissions();
@@ -361,7 +361,7 @@ async fn delete_all(tx: &Tx, ctx: &Ctx, org: &OrgId, apps: u64) -> Result<Vec<Us
     let members = membership::Entity::find().filter(membership::Column::OrganizationId.eq(org.clone()));
     let people: Vec<UserId> = members.all(tx).await.because("looking up members")?.into_iter().map(|row| row.user_id).collect();
     let detail = json!({ "name": ctx.who.org_name, "applications": apps, "members": people.len() });
-    record(tx, ctx, "organization.deleted", org, detail).await?;
+    record(tx, ctx, events::ORGANIZATION_DELETED, org, detail).await?;
     let grants = app_grant::Entity::delete_many().filter(app_grant::Column::OrganizationId.eq(org.clone()));
     grants.exec(tx).await.because("removing grants")?;
     let members = membership::Entity::delete_many().filter(membership::Column::OrganizationId.eq(org.clone()));

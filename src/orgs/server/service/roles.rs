@@ -1,13 +1,14 @@
 //! Custom roles: make, change, delete. A role holds what its maker has, and never ownership.
-use crate::auth::session::SessionCache;
 use crate::{
     audit::server::service::record,
-    error::{Error, Result, Thing},
+    auth::session::SessionCache,
+    error::{Error, Result},
     fault::Because,
     id::RoleId,
     orgs::{
-        model::{InvitationStatus, OrganizationRole, RoleInput},
+        model::{InvitationStatus, OrganizationRole, ROLE, RoleInput},
         server::{
+            events,
             hold::{Held, hold, take_back_invitations},
             view,
         },
@@ -49,7 +50,7 @@ pub async fn givable(ctx: &Ctx) -> Result<Vec<OrganizationRole>> {
 pub async fn get(ctx: &Ctx, id: &str) -> Result<OrganizationRole> {
     let org = ctx.may(Action::View)?;
     let all = view::roles(&ctx.panel, &org).await?;
-    all.into_iter().find(|role| role.id == id).ok_or(Error::NotFound(Thing::Role))
+    all.into_iter().find(|role| role.id == id).ok_or(Error::NotFound(ROLE))
 }
 
 /// Makes a role.
@@ -67,7 +68,7 @@ pub async fn create(ctx: &Ctx, form: &RoleInput) -> Result<OrganizationRole> {
             if used >= MOST {
                 return Err(Error::QuotaExceeded { what: "custom roles".into(), limit: MOST, used });
             }
-            record(tx, ctx, "role.created", &id, json!({ "name": name, "permissions": permissions })).await?;
+            record(tx, ctx, events::ROLE_CREATED, &id, json!({ "name": name, "permissions": permissions })).await?;
             let row = role::ActiveModel {
                 id: Set(id.clone()),
                 organization_id: Set(held.org),
@@ -92,7 +93,7 @@ fn named(done: Result<(), sea_orm::DbErr>) -> Result<()> {
 
 async fn find(tx: &Tx, held: &Held, id: &RoleId) -> Result<(role::Model, Permissions)> {
     let row = role::Entity::find_by_id(id.clone()).filter(role::Column::OrganizationId.eq(held.org.clone()));
-    let row = row.one(tx).await.because("looking up a role")?.ok_or(Error::NotFound(Thing::Role))?;
+    let row = row.one(tx).await.because("looking up a role")?.ok_or(Error::NotFound(ROLE))?;
     let permissions = row.permissions.read()?;
     Ok((row, permissions))
 }
@@ -111,7 +112,7 @@ pub async fn update(ctx: &Ctx, id: &RoleId, form: &RoleInput, if_match: Option<i
                 return Err(Error::Conflict("Somebody else changed this role meanwhile. Load it again and repeat your change.".into()));
             }
             let detail = json!({ "name": name, "before": before, "after": permissions });
-            record(tx, ctx, "role.changed", id, detail).await?;
+            record(tx, ctx, events::ROLE_CHANGED, id, detail).await?;
             let change = role::ActiveModel {
                 name: Set(name.into()),
                 description: Set(description),
@@ -130,7 +131,7 @@ pub async fn update(ctx: &Ctx, id: &RoleId, form: &RoleInput, if_match: Option<i
     ctx.panel.of::<SessionCache>().forget_org(&ctx.who.org);
     // The caller may hold the role, and may have taken the right to look from herself.
     let all = view::roles(&ctx.panel, &ctx.who.org).await?;
-    all.into_iter().find(|role| role.id == id.to_string()).ok_or(Error::NotFound(Thing::Role))
+    all.into_iter().find(|role| role.id == id.to_string()).ok_or(Error::NotFound(ROLE))
 }
 
 /// Those who have a role, and have sent invitations that are open.
@@ -158,7 +159,7 @@ pub async fn delete(ctx: &Ctx, id: &RoleId) -> Result<()> {
             let (row, permissions) = find(tx, &held, id).await?;
             held.reaches(permissions)?;
             in_use(tx, ctx, &held, id).await?;
-            record(tx, ctx, "role.deleted", id, json!({ "name": row.name, "permissions": permissions })).await?;
+            record(tx, ctx, events::ROLE_DELETED, id, json!({ "name": row.name, "permissions": permissions })).await?;
             role::Entity::delete_by_id(id.clone()).exec(tx).await.because("deleting a role").map(|_| ())
         })
         .await

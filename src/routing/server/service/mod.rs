@@ -14,7 +14,7 @@ use crate::{
             BasicLogin, Direction, Header, LoginInput, MaintenanceInput, Routing, Rules, UpdateRouting, WantedLogin, header_name,
             header_value,
         },
-        server::policies,
+        server::{events, policies},
     },
     runtime::{changes::Changed, panel::Panel},
     store::{
@@ -184,7 +184,8 @@ fn changed_meanwhile() -> Error {
 
 async fn audit(tx: &Tx, ctx: &Ctx, app: &AppId, before: &Current, after: &Current) -> Result<()> {
     if before.rules.maintenance.enabled != after.rules.maintenance.enabled {
-        let event = if after.rules.maintenance.enabled { "application.maintenance_begun" } else { "application.maintenance_ended" };
+        let event =
+            if after.rules.maintenance.enabled { events::APPLICATION_MAINTENANCE_BEGUN } else { events::APPLICATION_MAINTENANCE_ENDED };
         record(tx, ctx, event, app, json!({})).await?;
     }
     let mut changed = after.rules.differences(&before.rules);
@@ -200,7 +201,7 @@ async fn audit(tx: &Tx, ctx: &Ctx, app: &AppId, before: &Current, after: &Curren
         let (added, removed): (Vec<_>, Vec<_>) = (new.difference(&old).collect(), old.difference(&new).collect());
         detail["basic_auth"] = json!({ "added": added, "removed": removed, "new_password": renewed });
     }
-    record(tx, ctx, "application.routing_changed", app, detail).await
+    record(tx, ctx, events::APPLICATION_ROUTING_CHANGED, app, detail).await
 }
 
 async fn store(tx: &Tx, ctx: &Ctx, app: &Granted<application::Model>, next: &Current) -> Result<()> {

@@ -7,7 +7,10 @@ use crate::{
     fault::Because,
     id::{AppId, DomainId, PathId},
     rights::Action,
-    routing::model::{CreatePath, MAX_PATHS, PathRoute, PathsPage},
+    routing::{
+        model::{CreatePath, MAX_PATHS, PathRoute, PathsPage},
+        server::events,
+    },
     runtime::changes::Changed,
     store::{
         Tx, is_taken, random,
@@ -187,7 +190,7 @@ async fn insert(tx: &Tx, ctx: &Ctx, app: &Granted<application::Model>, row: path
         )));
     }
     let detail = json!({ "host": row.host, "path": row.path, "strip_path": row.strip_path, "path_id": row.id });
-    record(tx, ctx, "application.path_added", &app.id, detail).await?;
+    record(tx, ctx, events::APPLICATION_PATH_ADDED, &app.id, detail).await?;
     match path_route::Entity::insert(path_route::ActiveModel::from(row.clone())).exec_without_returning(tx).await {
         Err(why) if is_taken(&why) => {
             Err(Error::Conflict(format!("{} under {} was taken just now. Load the page again.", row.path, row.host)))
@@ -212,7 +215,7 @@ pub async fn remove(ctx: &Ctx, app: &AppId, id: &PathId) -> Result<()> {
         .db
         .tx(async |tx| {
             let detail = json!({ "host": row.host, "path": row.path, "path_id": row.id });
-            record(tx, ctx, "application.path_removed", &app.id, detail).await?;
+            record(tx, ctx, events::APPLICATION_PATH_REMOVED, &app.id, detail).await?;
             path_route::Entity::delete_by_id(row.id.clone()).exec(tx).await.because("removing a path").map(|_| ())
         })
         .await?;
