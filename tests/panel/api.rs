@@ -5,6 +5,7 @@ use crate::support::{
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
+use skypanel::store::JsonText;
 use skypanel::{
     deployments::model::Phase,
     rights::Role,
@@ -409,9 +410,9 @@ async fn a_plan_is_not_exceeded_even_at_once() {
     let t = TestPanel::start().await;
     let ada = t.member("acme", Role::Owner).await;
     let row = plan::Entity::find().one(t.panel.db.read()).await.unwrap().unwrap();
-    let mut limits = row.limits;
-    limits.0.applications = 2;
-    let row = plan::ActiveModel { id: Set(row.id), limits: Set(limits), ..Default::default() };
+    let mut limits = row.limits.read().unwrap();
+    limits.applications = 2;
+    let row = plan::ActiveModel { id: Set(row.id), limits: Set(JsonText::of(&limits).unwrap()), ..Default::default() };
     row.update(t.panel.db.read()).await.unwrap();
     let body = |n: usize| json!({ "name": format!("web-{n}"), "source": { "image": { "reference": "shop:1" } } });
     let replies = futures::future::join_all((0..5).map(|n| ada.post(APPS, body(n)))).await;
