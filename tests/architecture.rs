@@ -33,12 +33,7 @@ const LONGEST: usize = 500;
 /// The largest circle of imports that may be, in files.
 const LARGEST_CIRCLE: usize = 3;
 /// The circles that there are: each names its files, and why they are one thing in several files.
-const CIRCLES: [(&[&str], &str); 8] = [
-    (&["orgs/fns", "orgs/server/forms", "orgs/server/service/members"], FORM),
-    (&["admin/fns", "admin/server/forms"], FORM),
-    (&["apps/fns", "apps/server/forms"], FORM),
-    (&["routing/fns", "routing/server/forms"], FORM),
-    (&["deployments/fns", "deployments/server/canary_forms"], FORM),
+const CIRCLES: [(&[&str], &str); 3] = [
     (&["runtime/panel", "runtime/swarms"], "the panel holds its swarms, which are opened by what the panel knows"),
     (&["metrics/ui/access", "metrics/ui/live"], "a list of requests and the same list alive"),
     (
@@ -46,7 +41,6 @@ const CIRCLES: [(&[&str], &str); 8] = [
         "a new address asks for the password, a new password for the person",
     ),
 ];
-const FORM: &str = "a form is what a server function takes, and its parser is on the server";
 
 /// A source file.
 struct File {

@@ -1,10 +1,5 @@
 //! Passkeys (WebAuthn): registered by name, asked after the password or instead of it. The challenge stays here, sealed, and is good
 //! once; the authenticator must have verified its owner, so that a passkey alone is two factors.
-use crate::accounts::server::service::{
-    factors::{ask_password, demanded_by, first_organization, note, person, tell},
-    recovery_codes,
-};
-use crate::auth::session::SessionCache;
 use crate::{
     accounts::{
         model::{
@@ -17,7 +12,7 @@ use crate::{
             service::{
                 Proof,
                 factors::{ask_password, demanded_by, first_organization, note, person, tell},
-                finish_sign_in, pending_sign_in, recovery,
+                finish_sign_in, pending_sign_in, recovery_codes,
             },
         },
     },

@@ -1,9 +1,4 @@
 //! The authenticator app: set up, proved with a first code, asked, taken away.
-use crate::accounts::server::service::{
-    factors::{ask_password, demanded_by, guess, guessed, note, person, tell},
-    recovery_codes,
-};
-use crate::auth::session::SessionCache;
 use crate::{
     accounts::{
         model::factors::{RecoveryCodes, Totp, TotpSetup},
@@ -11,7 +6,7 @@ use crate::{
             codes, events,
             service::{
                 factors::{ask_password, demanded_by, guess, guessed, note, person, tell},
-                recovery,
+                recovery_codes,
             },
         },
     },
