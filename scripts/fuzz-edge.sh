@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# fuzz-edge.sh [TARGET…] - cargo-fuzz on what the edge reads from strangers: request headers, hosts, announcements, paths.
+# fuzz-edge.sh [TARGET…] - cargo-fuzz on what the edge reads from strangers: request headers, hosts, PROXY headers, paths.
 # SKY_FUZZ_SECONDS is for all targets together (600). What is found is kept in crates/edge/fuzz/artifacts, what was learnt in its corpus.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(header host announcement path)
+[ ${#targets[@]} -gt 0 ] || targets=(header host proxy_header path)
 has cargo-fuzz || { heading "Installing cargo-fuzz" >&2; cargo install --quiet --locked cargo-fuzz >&2; }
 each=$((${SKY_FUZZ_SECONDS:-600} / ${#targets[@]}))
 

@@ -82,6 +82,7 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(compress.compress_when(small))
         .layer(from_fn_with_state((panel.clone(), declared), http::visit))
+        .layer(from_fn(crate::web::unread::read_on))
         .merge(health(panel))
 }
 

@@ -90,6 +90,22 @@ pub async fn remove_login(id: AppId, username: String) -> Result<(), Error> {
     Ok(())
 }
 
+/// Changes what passes without a name and a password.
+#[server]
+pub async fn save_login_exceptions(
+    id: AppId,
+    version: i64,
+    #[server(default)] preflights: Option<String>,
+    #[server(default)] bearer_tokens: Option<String>,
+) -> Result<(), Error> {
+    use super::server::{forms, service};
+    use crate::web::ctx::ctx;
+    let form = forms::login_exceptions(preflights.is_some(), bearer_tokens.is_some());
+    service::update(&ctx()?, &id, &form, Some(version)).await.map_err(forms::typed)?;
+    crate::kit::side::remember(crate::kit::Flash::SAVED);
+    Ok(())
+}
+
 /// Sets a header of requests or answers, or says that it is removed.
 #[server]
 pub async fn set_header(

@@ -13,3 +13,4 @@ pub mod in_flight;
 pub mod openapi;
 pub mod rate_limits;
 pub mod sse;
+pub mod unread;

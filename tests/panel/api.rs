@@ -153,6 +153,35 @@ async fn forms_and_server_functions_take_no_more_than_the_api() {
     assert_eq!(ada.with("idempotency-key", "a").post(APPS, json!({ "name": long })).await.status(), 413);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_arrives_while_the_client_is_still_sending() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    // More than the buffers of both sockets take while nobody reads.
+    const BODY: usize = 24 << 20;
+    let t = TestPanel::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = t.router.clone().into_make_service_with_connect_info::<std::net::SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    for (target, status) in
+        [("POST /api/auth/login", 413), ("POST /api/paas/applications", 401), ("POST /api/nowhere", 404), ("PUT /favicon.svg", 405)]
+    {
+        for field in ["Connection: close\r\n", ""] {
+            let header =
+                format!("{target} HTTP/1.1\r\nHost: panel.test\r\nContent-Type: application/json\r\nContent-Length: {BODY}\r\n{field}\r\n");
+            let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+            socket.write_all(header.as_bytes()).await.unwrap();
+            // It sends all of it before it reads a byte.
+            for _ in 0..BODY / 65_536 {
+                socket.write_all(&[b' '; 65_536]).await.expect("the panel reads on");
+            }
+            let mut answer = [0; 12];
+            socket.read_exact(&mut answer).await.expect("the connection is not reset");
+            assert_eq!(String::from_utf8_lossy(&answer), format!("HTTP/1.1 {status}"), "{target}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn no_input_is_our_fault() {
     let t = TestPanel::start().await;

@@ -11,7 +11,7 @@ use skypanel::{
     deployments::server::task::routes,
     edge::{
         Route, Target,
-        remote::{Keyed, Piece, Word, digest, print},
+        remote::{Chunk, Control, KeyedChunk, digest, fingerprint},
     },
     edges::server::{service, task as edges},
     runtime::panel::Panel,
@@ -341,28 +341,28 @@ async fn play(lists: Vec<Vec<String>>) -> (u16, Played) {
     (port, played)
 }
 
-fn keyed(host: &str) -> Keyed {
-    let piece = Piece::Route(Route::new(host, "app_a", Target::Stopped));
-    Keyed { key: piece.key(), piece: serde_json::value::to_raw_value(&piece).unwrap() }
+fn keyed(host: &str) -> KeyedChunk {
+    let chunk = Chunk::Route(Route::new(host, "app_a", Target::Stopped));
+    KeyedChunk { key: chunk.key(), chunk: serde_json::value::to_raw_value(&chunk).unwrap() }
 }
 
 fn digest_of(hosts: &[&str]) -> String {
-    let mut all: Vec<Keyed> = hosts.iter().map(|host| keyed(host)).collect();
+    let mut all: Vec<KeyedChunk> = hosts.iter().map(|host| keyed(host)).collect();
     all.sort_by(|a, b| a.key.cmp(&b.key));
-    digest(all.iter().map(|it| print(&it.key, it.piece.get())).collect::<Vec<_>>().iter())
+    digest(all.iter().map(|it| fingerprint(&it.key, it.chunk.get())).collect::<Vec<_>>().iter())
 }
 
-fn said(word: &Word) -> String {
-    format!("{}\n", serde_json::to_string(word).unwrap())
+fn said(control: &Control) -> String {
+    format!("{}\n", serde_json::to_string(control).unwrap())
 }
 
 fn full(version: u64, hosts: &[&str]) -> String {
-    let pieces = hosts.iter().map(|host| keyed(host)).collect();
-    said(&Word::Full { version, digest: digest_of(hosts), pieces })
+    let chunks = hosts.iter().map(|host| keyed(host)).collect();
+    said(&Control::Full { version, digest: digest_of(hosts), chunks })
 }
 
 fn change(version: u64, from: &[&str], put: &str, to: &[&str]) -> String {
-    said(&Word::Change { version, from: digest_of(from), digest: digest_of(to), put: vec![keyed(put)], drop: Vec::new() })
+    said(&Control::Change { version, from: digest_of(from), digest: digest_of(to), put: vec![keyed(put)], drop: Vec::new() })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use skypanel::orgs::server::ROUTES;
 use skypanel::{
     deployments::server::task::routes,
     domains::server::material,
-    edge::{Check, Policy, Sticky},
+    edge::{Policy, ProbeCheck, Sticky},
     edges::server::material::{KeyPem, Material, Served},
     fault::Because,
     id::DomainId,
@@ -233,6 +233,24 @@ async fn passwords_keep_strangers_out_and_are_never_shown() {
 }
 
 #[tokio::test]
+async fn preflights_and_bearer_tokens_pass_the_passwords_where_an_application_says_so() {
+    let site = Site::open().await;
+    site.patch(json!({ "basic_auth": [{ "username": "ada", "password": "correct-horse" }] })).await;
+    let bearer = async || site.visit("/", &[("authorization", "Bearer theirs")]).await.status;
+    assert_eq!(bearer().await, 401, "off by default");
+    assert_eq!(site.routing().await.data()["basic_auth_exceptions"], json!({ "preflights": false, "bearer_tokens": false }));
+    site.patch(json!({ "basic_auth_exceptions": { "bearer_tokens": true } })).await;
+    assert_eq!(bearer().await, 200);
+    let version = site.routing().await.data()["version"].to_string();
+    let page = site.app.owner.browser.get(&format!("/applications/{}/routing/access", site.app.id)).await.text();
+    assert!(page.contains("CORS preflights") && page.contains("The edge can’t check it; the application must."));
+    site.submit("routing/access", "save_login_exceptions", &[("version", &version), ("preflights", "true")]).await;
+    let exceptions = site.policy().await.login_exceptions;
+    assert!(exceptions.preflights && !exceptions.bearer_tokens, "{exceptions:?}");
+    assert_eq!(bearer().await, 401);
+}
+
+#[tokio::test]
 async fn headers_are_set_and_removed_on_their_way() {
     let site = Site::open().await;
     assert_eq!(site.visit("/", &[]).await.header("x-powered-by"), "echo");
@@ -330,7 +348,7 @@ async fn visitors_are_led_back_and_new_replicas_begin_slowly_where_the_owner_say
     let balance = site.policy().await.balance;
     assert_eq!((balance.sticky, balance.slow_start), (Some(Sticky::Task), Duration::from_secs(30)));
     let probe = balance.probe.unwrap();
-    assert_eq!((probe.check, probe.interval), (Check::Http { path: "/healthz".into(), host: String::new() }, Duration::from_secs(3)));
+    assert_eq!((probe.check, probe.interval), (ProbeCheck::Http { path: "/healthz".into(), host: String::new() }, Duration::from_secs(3)));
     site.submit("routing", "save_access_log", &[("percent", "2.5")]).await;
     assert_eq!(site.policy().await.access_permille, 25);
     site.patch(json!({ "balancing": { "protocol": "http2", "sticky": "none" }, "access_log_permille": 0 })).await;

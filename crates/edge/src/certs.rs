@@ -22,26 +22,25 @@ use tracing::warn;
 /// The protocol by which an authority asks for a challenge's certificate (RFC 8737).
 pub(super) const ACME: &[u8] = b"acme-tls/1";
 
-type Print = [u8; 32];
-type Key = Arc<CertifiedKey>;
+type SharedKey = Arc<CertifiedKey>;
 
 #[derive(Debug, Default)]
-struct Store {
-    exact: HashMap<Box<str>, Key>,
+struct CertificateStore {
+    exact: HashMap<Box<str>, SharedKey>,
     /// Without the `*.`.
-    wild: HashMap<Box<str>, Key>,
-    any: Option<Key>,
-    challenges: HashMap<Box<str>, Key>,
+    wild: HashMap<Box<str>, SharedKey>,
+    any: Option<SharedKey>,
+    challenges: HashMap<Box<str>, SharedKey>,
 }
 
 /// All certificates.
 #[derive(Debug, Default)]
 pub(super) struct Certs {
-    live: ArcSwap<Store>,
+    live: ArcSwap<CertificateStore>,
     /// What is shown where there is no other.
-    fallback: OnceLock<Key>,
+    fallback: OnceLock<SharedKey>,
     /// What was read already, by what it was read from.
-    read: Mutex<HashMap<Print, Key>>,
+    read: Mutex<HashMap<[u8; 32], SharedKey>>,
 }
 
 impl Certs {
@@ -56,7 +55,7 @@ impl Certs {
     /// Puts certificates in place of the present ones. One that cannot be read is left out and said.
     pub fn publish(&self, certificates: &[Certificate], challenges: &[Challenge]) {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut store, mut kept) = (Store::default(), HashMap::new());
+        let (mut store, mut kept) = (CertificateStore::default(), HashMap::new());
         let mut take = |certificate: &Certificate, make: fn(&Certificate) -> Result<CertifiedKey, String>| {
             let print = print(certificate);
             let known = kept.get(&print).or_else(|| read.get(&print)).cloned();
@@ -103,7 +102,7 @@ impl Certs {
         store.exact.len() + store.wild.len()
     }
 
-    fn find(&self, name: &str, is_challenge: bool) -> Option<Key> {
+    fn find(&self, name: &str, is_challenge: bool) -> Option<SharedKey> {
         let store = self.live.load();
         if is_challenge {
             return store.challenges.get(name).cloned();
@@ -115,7 +114,7 @@ impl Certs {
 
 impl ResolvesServerCert for Certs {
     /// Nothing ends the handshake with an alert.
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Key> {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<SharedKey> {
         let is_challenge = hello.alpn().is_some_and(|mut offered| offered.next() == Some(ACME) && offered.next().is_none());
         match hello.server_name() {
             // rustls has made it lower case; a name in upper case or with a dot at its end is rare.
@@ -126,7 +125,7 @@ impl ResolvesServerCert for Certs {
     }
 }
 
-fn print(certificate: &Certificate) -> Print {
+fn print(certificate: &Certificate) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update((certificate.chain.len() as u64).to_le_bytes());
     hash.update(&certificate.chain);

@@ -1,19 +1,19 @@
 //! Whether a request may come in, and what it gets where it is for no task: the checks that come before any backend is asked.
 use super::{
+    basic_auth::{AuthOutcome, BasicAuth},
     headers,
     host::is_host,
     limits::Buckets,
-    logins::{Doorman, Knock},
     pages::{redirect, refuse, say},
     paths,
     proxy::Exchange,
-    snapshot::Policy,
+    snapshot::{LoginExceptions, Policy},
     sticky, strict,
-    table::{Leads, Place, Refusal, Routes},
+    table::{Refusal, RouteSlot, RouteTarget, Routes},
     upstream::short,
     wire::HEADER_LIMIT,
 };
-use http::header;
+use http::{Method, header};
 use ipnet::IpNet;
 use pingora_core::Result;
 use pingora_http::RequestHeader;
@@ -31,12 +31,15 @@ pub(super) struct Gate {
     /// The port of addresses with TLS, as clients see it.
     pub https_port: u16,
     pub buckets: Buckets,
-    pub doorman: Doorman,
+    pub basic_auth: BasicAuth,
 }
 
 /// What becomes of a request.
-pub(super) enum Verdict {
-    Pass,
+pub(super) enum GateVerdict {
+    /// On to a task. `hides_login` says that the request's `Authorization` was for the edge.
+    Pass {
+        hides_login: bool,
+    },
     Refuse(Refusal),
     Redirect(String),
     Say(String),
@@ -49,15 +52,15 @@ pub(super) fn path_of(request: &RequestHeader) -> &str {
 
 /// What is wrong with a request's header that came by HTTP/2, beyond what its library refuses: what could mean something else to a
 /// server that reads HTTP/1.1.
-fn fault_of_http2(request: &RequestHeader) -> Option<strict::Fault> {
+fn fault_of_http2(request: &RequestHeader) -> Option<strict::HeaderFault> {
     let named = |name: &str| request.headers.contains_key(name);
     let is_target = |target: &str| target.starts_with('/') || target == "*";
     match () {
-        () if !is_host(headers::authority(request).as_bytes()) => Some(strict::Fault::Host),
-        () if !is_target(path_of(request)) => Some(strict::Fault::RequestLine),
-        () if request.headers.len() > strict::FIELDS_LIMIT => Some(strict::Fault::TooMany),
-        () if named("content_length") => Some(strict::Fault::Length),
-        () if named("transfer_encoding") => Some(strict::Fault::TransferEncoding),
+        () if !is_host(headers::authority(request).as_bytes()) => Some(strict::HeaderFault::Host),
+        () if !is_target(path_of(request)) => Some(strict::HeaderFault::RequestLine),
+        () if request.headers.len() > strict::FIELDS_LIMIT => Some(strict::HeaderFault::TooMany),
+        () if named("content_length") => Some(strict::HeaderFault::Length),
+        () if named("transfer_encoding") => Some(strict::HeaderFault::TransferEncoding),
         () => None,
     }
 }
@@ -68,32 +71,48 @@ fn is_https(request: &RequestHeader, exchange: &Exchange) -> bool {
     said.map_or(exchange.conn.is_tls, |all| all.split(',').next().unwrap_or_default().trim().eq_ignore_ascii_case("https"))
 }
 
+/// Whether a request passes a route's logins without one: it is the application's to judge.
+fn is_excepted(request: &RequestHeader, exceptions: LoginExceptions) -> bool {
+    let authorization = request.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
+    let has = |name: http::HeaderName| request.headers.contains_key(name);
+    // What a browser asks before a request to another origin; it never sends credentials with that (Fetch, 3.2.2).
+    let is_preflight = || {
+        request.method == Method::OPTIONS && authorization.is_none() && has(header::ORIGIN) && has(header::ACCESS_CONTROL_REQUEST_METHOD)
+    };
+    let is_bearer =
+        || authorization.and_then(|value| value.split_at_checked(7)).is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+    (exceptions.preflights && is_preflight()) || (exceptions.bearer_tokens && is_bearer())
+}
+
 impl Gate {
     /// Answers a request that is for no task. Says whether it did.
     pub async fn check(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
         let verdict = match self.read(session, exchange) {
-            Err(refusal) => Verdict::Refuse(refusal),
+            Err(refusal) => GateVerdict::Refuse(refusal),
             Ok(Some(verdict)) => verdict,
             Ok(None) => self.judge(session, exchange).await,
         };
-        let (id, place, is_tls) = (&exchange.id, exchange.place.as_ref(), exchange.is_https);
+        let (id, slot, is_tls) = (&exchange.id, exchange.slot.as_ref(), exchange.is_https);
         match verdict {
-            Verdict::Pass => return Ok(false),
-            Verdict::Refuse(refusal) => {
+            GateVerdict::Pass { hides_login } => {
+                exchange.hides_login = hides_login;
+                return Ok(false);
+            }
+            GateVerdict::Refuse(refusal) => {
                 if refusal.is_final() {
                     session.set_keepalive(None);
                     exchange.conn.linger();
                 }
-                refuse(session, refusal, id, place, is_tls).await?;
+                refuse(session, refusal, id, slot, is_tls).await?;
             }
-            Verdict::Redirect(location) => redirect(session, location, id, place, is_tls).await?,
-            Verdict::Say(text) => say(session, text, id).await?,
+            GateVerdict::Redirect(location) => redirect(session, location, id, slot, is_tls).await?,
+            GateVerdict::Say(text) => say(session, text, id).await?,
         }
         Ok(true)
     }
 
     /// Reads what the request is for. Where it can be answered at once, this is how.
-    fn read(&self, session: &Session, exchange: &mut Exchange) -> std::result::Result<Option<Verdict>, Refusal> {
+    fn read(&self, session: &Session, exchange: &mut Exchange) -> std::result::Result<Option<GateVerdict>, Refusal> {
         let request = session.req_header();
         exchange.id = headers::id_of(request, &exchange.conn);
         exchange.client = headers::client_of(request, &exchange.conn, &self.trusted);
@@ -105,59 +124,60 @@ impl Gate {
             }
             if let Err(fault) = strict::check(&raw) {
                 exchange.fault = Some(fault.word());
-                return Err(if fault == strict::Fault::TooMany { Refusal::HeadersTooLarge } else { Refusal::BadRequest });
+                return Err(if fault == strict::HeaderFault::TooMany { Refusal::HeadersTooLarge } else { Refusal::BadRequest });
             }
         } else if let Some(fault) = fault_of_http2(request) {
             exchange.fault = Some(fault.word());
-            return Err(if fault == strict::Fault::TooMany { Refusal::HeadersTooLarge } else { Refusal::BadRequest });
+            return Err(if fault == strict::HeaderFault::TooMany { Refusal::HeadersTooLarge } else { Refusal::BadRequest });
         }
         exchange.host = headers::host_of(request);
         let table = self.routes.table();
         if let Some(answer) = path_of(request).strip_prefix(CHALLENGES).and_then(|token| table.answer(token)) {
-            return Ok(Some(Verdict::Say(answer.to_string())));
+            return Ok(Some(GateVerdict::Say(answer.to_string())));
         }
-        let place = table.find(&exchange.host, path_of(request)).ok_or(Refusal::UnknownHost)?.clone();
-        let balance = &place.rules.policy.balance;
+        let slot = table.find(&exchange.host, path_of(request)).ok_or(Refusal::UnknownHost)?.clone();
+        let balance = &slot.rules.policy.balance;
         if let Some(cookie) = &balance.cookie {
             let mut words = sticky::cookies(request, &cookie.name);
             exchange.tried.release = words.find_map(|word| cookie.releases.get(word)).map(|release| short(release));
         }
         if balance.sticky.is_some() {
             let mut values = sticky::cookies(request, sticky::COOKIE);
-            exchange.tried.wish = table.signer.as_ref().and_then(|signer| values.find_map(|value| signer.read(&place.app.id, value)));
+            exchange.tried.wish = table.signer.as_ref().and_then(|signer| values.find_map(|value| signer.read(&slot.app.id, value)));
         }
-        exchange.place = Some(place);
+        exchange.slot = Some(slot);
         Ok(None)
     }
 
-    async fn judge(&self, session: &mut Session, exchange: &Exchange) -> Verdict {
-        let Some(place) = &exchange.place else { return Verdict::Refuse(Refusal::UnknownHost) };
+    async fn judge(&self, session: &mut Session, exchange: &Exchange) -> GateVerdict {
+        let Some(slot) = &exchange.slot else { return GateVerdict::Refuse(Refusal::UnknownHost) };
         let request = session.req_header();
-        let policy = &place.rules.policy;
+        let policy = &slot.rules.policy;
         if policy.https_only && !exchange.is_https {
-            return Verdict::Redirect(self.address(true, &exchange.host, request));
+            return GateVerdict::Redirect(self.address(true, &exchange.host, request));
         }
-        if let Leads::Redirect(host) = &place.leads {
-            return Verdict::Redirect(self.address(exchange.is_https, host, request));
+        if let RouteTarget::Redirect(host) = &slot.target {
+            return GateVerdict::Redirect(self.address(exchange.is_https, host, request));
         }
-        if let Some(refusal) = self.limit(request, exchange, place) {
-            return Verdict::Refuse(refusal);
+        if let Some(refusal) = self.limit(request, exchange, slot) {
+            return GateVerdict::Refuse(refusal);
         }
-        if !policy.logins.is_empty() {
+        let hides_login = !policy.logins.is_empty() && !is_excepted(request, policy.login_exceptions);
+        if hides_login {
             let value = request.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
-            match self.doorman.look(&policy.logins, &place.rules.queue, value).await {
-                Knock::Welcome => {}
-                Knock::Unknown => return Verdict::Refuse(Refusal::Login),
-                Knock::Busy => return Verdict::Refuse(Refusal::TooOften(2)),
+            match self.basic_auth.check(&policy.logins, &slot.rules.queue, value).await {
+                AuthOutcome::Valid => {}
+                AuthOutcome::Invalid => return GateVerdict::Refuse(Refusal::Login),
+                AuthOutcome::Busy => return GateVerdict::Refuse(Refusal::TooOften(2)),
             }
         }
-        place.leads.refusal().map_or(Verdict::Pass, Verdict::Refuse)
+        slot.target.refusal().map_or(GateVerdict::Pass { hides_login }, GateVerdict::Refuse)
     }
 
-    fn limit(&self, request: &RequestHeader, exchange: &Exchange, place: &Place) -> Option<Refusal> {
-        let Policy { limits, maintenance, .. } = &place.rules.policy;
+    fn limit(&self, request: &RequestHeader, exchange: &Exchange, slot: &RouteSlot) -> Option<Refusal> {
+        let Policy { limits, maintenance, .. } = &slot.rules.policy;
         if let Some(rate) = limits.rate
-            && let Err(wait) = self.buckets.take(&place.key, exchange.client, rate)
+            && let Err(wait) = self.buckets.take(&slot.key, exchange.client, rate)
         {
             return Some(Refusal::TooOften(wait.as_secs() as u32 + 1));
         }

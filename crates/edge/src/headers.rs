@@ -1,8 +1,8 @@
 //! What a request may say about where it came from: nothing. The edge says it freshly, and removes what the outside says, in
 //! every spelling that a server behind it might take for the same (WSGI and CGI read `X_Forwarded_For` as `X-Forwarded-For`).
 //! A proxy of ours in front (see [`EdgeConfig::trusted`](super::EdgeConfig)) is believed; what it says is added to.
-use super::{host::normal_host, paths, table::Place, wire::Conn};
-use http::{HeaderName, HeaderValue, header};
+use super::{host::normal_host, paths, table::RouteSlot, wire::Conn};
+use http::{HeaderName, HeaderValue, Method, header};
 use ipnet::IpNet;
 use pingora_core::{ErrorType, OrErr, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -87,24 +87,26 @@ pub(super) fn client_of(request: &RequestHeader, conn: &Conn, trusted: &[IpNet])
 }
 
 /// What is told to a task of a request.
-pub(super) struct Told<'a> {
+pub(super) struct Forwarding<'a> {
     pub id: &'a str,
     pub conn: &'a Conn,
-    pub place: Option<&'a Arc<Place>>,
+    pub slot: Option<&'a Arc<RouteSlot>>,
+    /// The request's `Authorization` was for the edge.
+    pub hides_login: bool,
     /// An upgrade other than to a WebSocket, whose fields pingora leaves as they are.
     pub is_raw_upgrade: bool,
     /// The task speaks HTTP/1.1.
     pub is_http1: bool,
 }
 
-/// The fields by which a task is told where a request comes from, in the order of [`Origin`].
+/// The fields by which a task is told where a request comes from, in the order of [`ForwardedFields`].
 const NAMES: [&str; 5] = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "Forwarded"];
 
 /// Their values.
-pub(super) type Origin = Arc<[Option<HeaderValue>; 5]>;
+pub(super) type ForwardedFields = Arc<[Option<HeaderValue>; 5]>;
 
-impl Told<'_> {
-    fn fields(original: &RequestHeader, conn: &Conn) -> Result<Origin> {
+impl Forwarding<'_> {
+    fn fields(original: &RequestHeader, conn: &Conn) -> Result<ForwardedFields> {
         let ip = conn.client.ip().to_canonical();
         let authority = authority(original);
         let own_proto = if conn.is_tls { "https" } else { "http" };
@@ -129,7 +131,7 @@ impl Told<'_> {
 }
 
 /// Tells a task who asked for what, and by which way.
-pub(super) fn forward(session: &Session, request: &mut RequestHeader, told: &Told<'_>) -> Result<()> {
+pub(super) fn forward(session: &Session, request: &mut RequestHeader, told: &Forwarding<'_>) -> Result<()> {
     let (original, conn) = (session.req_header(), told.conn);
     if told.is_raw_upgrade {
         clear_hop(request);
@@ -139,27 +141,36 @@ pub(super) fn forward(session: &Session, request: &mut RequestHeader, told: &Tol
     for name in doomed {
         request.remove_header(&name);
     }
-    let fields =
-        if conn.is_trusted { Told::fields(original, conn)? } else { conn.told(authority(original), || Told::fields(original, conn))? };
+    let fields = if conn.is_trusted {
+        Forwarding::fields(original, conn)?
+    } else {
+        conn.told(authority(original), || Forwarding::fields(original, conn))?
+    };
     for (name, value) in NAMES.into_iter().zip(fields.iter()) {
         if let Some(value) = value {
             request.insert_header(name, value.clone())?;
         }
     }
     request.insert_header(REQUEST_ID, told.id)?;
+    if told.hides_login {
+        request.remove_header(&header::AUTHORIZATION);
+    }
+    if original.version != http::Version::HTTP_2 {
+        make_origin_form(request);
+    }
     if told.is_http1 && original.version == http::Version::HTTP_2 {
         join_cookies(request)?;
     }
-    let Some(place) = told.place else { return Ok(()) };
-    for (name, value) in &place.rules.request {
+    let Some(slot) = told.slot else { return Ok(()) };
+    for (name, value) in &slot.rules.request {
         match value {
             Some(value) => request.insert_header(name.clone(), value.clone())?,
             None => drop(request.remove_header(name)),
         }
     }
-    if place.rules.policy.strip_path && !place.prefix.is_empty() {
-        strip(request, &place.prefix)?;
-        request.insert_header("X-Forwarded-Prefix", &*place.prefix)?;
+    if slot.rules.policy.strip_path && !slot.prefix.is_empty() {
+        strip(request, &slot.prefix)?;
+        request.insert_header("X-Forwarded-Prefix", &*slot.prefix)?;
     }
     Ok(())
 }
@@ -197,6 +208,23 @@ fn join_cookies(request: &mut RequestHeader) -> Result<()> {
     Ok(())
 }
 
+/// Writes a target that names scheme and host as the path alone, as servers behind a proxy expect it (RFC 9112, 3.2.1 and 3.2.4). Its
+/// host is the same as in `Host`, or the request was refused.
+fn make_origin_form(request: &mut RequestHeader) {
+    if matches!(request.raw_path(), [b'/', ..] | b"*") {
+        return;
+    }
+    let target = request.uri.path_and_query().map_or("", |target| target.as_str());
+    let target = match target {
+        "" | "/" if request.method == Method::OPTIONS && !request.raw_path().ends_with(b"/") => "*".to_string(),
+        target if target.starts_with('/') => target.to_string(),
+        query => format!("/{query}"),
+    };
+    if let Ok(uri) = target.parse() {
+        request.set_uri(uri);
+    }
+}
+
 /// Takes the route's path off, where the request spells it plainly.
 fn strip(request: &mut RequestHeader, prefix: &str) -> Result<()> {
     let Some(target) = request.uri.path_and_query().map(|target| target.as_str().to_string()) else { return Ok(()) };
@@ -217,13 +245,13 @@ fn strip(request: &mut RequestHeader, prefix: &str) -> Result<()> {
 }
 
 /// What the edge adds to an answer on its way to the client: the request's name, and what the route asks for.
-pub(super) fn finish(response: &mut ResponseHeader, id: &str, place: Option<&Arc<Place>>, is_tls: bool) -> Result<()> {
+pub(super) fn finish(response: &mut ResponseHeader, id: &str, slot: Option<&Arc<RouteSlot>>, is_tls: bool) -> Result<()> {
     response.insert_header(REQUEST_ID, id)?;
-    let Some(place) = place else { return Ok(()) };
-    if let Some(hsts) = place.rules.hsts.as_ref().filter(|_| is_tls) {
+    let Some(slot) = slot else { return Ok(()) };
+    if let Some(hsts) = slot.rules.hsts.as_ref().filter(|_| is_tls) {
         response.insert_header("Strict-Transport-Security", hsts.clone())?;
     }
-    for (name, value) in &place.rules.response {
+    for (name, value) in &slot.rules.response {
         match value {
             Some(value) => response.insert_header(name.clone(), value.clone())?,
             None => drop(response.remove_header(name)),

@@ -1,10 +1,10 @@
 //! How often one client may ask: a leaky bucket for each client of each route, in a table of fixed size without locks. A full bucket
 //! is the same as none, so only clients that asked lately take a place; where a row of the table is full of those, the one that owes
 //! least is forgotten.
-use super::snapshot::Rate;
+use super::snapshot::RateLimit;
 use std::{
     hash::{BuildHasher, RandomState},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -29,11 +29,12 @@ impl std::fmt::Debug for Buckets {
     }
 }
 
-/// A client, as far as limits are concerned: an IPv6 client has a /64 at least.
-fn client(ip: IpAddr) -> u64 {
+/// What counts as one client, for rates and for connections: an IPv4 address, or the /64 network of an IPv6 address, which is the
+/// least that a customer of a provider gets.
+pub(super) fn client_key(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
-        IpAddr::V4(ip) => u64::from(u32::from(ip)),
-        IpAddr::V6(ip) => (u128::from(ip) >> 64) as u64,
+        IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) >> 64 << 64).into(),
+        v4 => v4,
     }
 }
 
@@ -43,15 +44,15 @@ impl Buckets {
     }
 
     /// Counts a request of a client at a route. Where it is one too many it is not counted, and this is how long to wait.
-    pub fn take(&self, route: &str, ip: IpAddr, rate: Rate) -> Result<(), Duration> {
+    pub fn take(&self, route: &str, ip: IpAddr, rate: RateLimit) -> Result<(), Duration> {
         self.take_at(self.born.elapsed(), route, ip, rate)
     }
 
-    fn take_at(&self, now: Duration, route: &str, ip: IpAddr, rate: Rate) -> Result<(), Duration> {
+    fn take_at(&self, now: Duration, route: &str, ip: IpAddr, rate: RateLimit) -> Result<(), Duration> {
         let now = now.as_micros() as u64;
         let each = 1_000_000 / u64::from(rate.per_second.max(1));
         let may_owe = each * u64::from(rate.burst.max(1) - 1);
-        let hash = self.hasher.hash_one((route, client(ip)));
+        let hash = self.hasher.hash_one((route, client_key(ip)));
         let table = self.table.get_or_init(|| (0..ROWS).map(|_| Default::default()).collect());
         let row = &table[hash as usize % ROWS];
         let mark = (hash >> TIME) << TIME;
@@ -77,7 +78,7 @@ impl Buckets {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate { per_second: 10, burst: 5 };
+    const RATE: RateLimit = RateLimit { per_second: 10, burst: 5 };
 
     #[test]
     fn a_burst_passes_and_then_the_rate() {

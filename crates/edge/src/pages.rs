@@ -1,7 +1,7 @@
 //! What the edge answers by itself, where no task can: a small calm page for a person, JSON or one line for a program.
 use super::{
     headers,
-    table::{Place, Refusal},
+    table::{Refusal, RouteSlot},
 };
 use bytes::Bytes;
 use http::header;
@@ -20,7 +20,7 @@ impl Refusal {
                 404,
                 "HOST_NOT_FOUND",
                 "Nothing lives at this address",
-                "Check the address. If it is new, its owner has yet to point it at an application.",
+                "ProbeCheck the address. If it is new, its owner has yet to point it at an application.",
             ),
             Refusal::Stopped => (
                 503,
@@ -106,13 +106,13 @@ impl Refusal {
 }
 
 /// Answers a request with a refusal: with the owner's page where there is one, and else in the form that it accepts.
-pub(super) async fn refuse(session: &mut Session, refusal: Refusal, id: &str, place: Option<&Arc<Place>>, is_tls: bool) -> Result<()> {
+pub(super) async fn refuse(session: &mut Session, refusal: Refusal, id: &str, slot: Option<&Arc<RouteSlot>>, is_tls: bool) -> Result<()> {
     let request = session.req_header();
     let is_head = request.method == Method::HEAD;
     let accept = request.headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let own = place.filter(|_| accept.contains("text/html")).and_then(|place| match refusal {
-        Refusal::Maintenance(_) => place.rules.maintenance.as_ref().or_else(|| place.rules.pages.get(&refusal.status())),
-        _ => place.rules.pages.get(&refusal.status()),
+    let own = slot.filter(|_| accept.contains("text/html")).and_then(|slot| match refusal {
+        Refusal::Maintenance(_) => slot.rules.maintenance.as_ref().or_else(|| slot.rules.pages.get(&refusal.status())),
+        _ => slot.rules.pages.get(&refusal.status()),
     });
     let (kind, body) = match own {
         Some(page) => ("text/html; charset=utf-8", page.clone()),
@@ -131,16 +131,16 @@ pub(super) async fn refuse(session: &mut Session, refusal: Refusal, id: &str, pl
     if refusal == Refusal::Login {
         response.insert_header(header::WWW_AUTHENTICATE, "Basic realm=\"private\", charset=\"UTF-8\"")?;
     }
-    headers::finish(&mut response, id, place, is_tls)?;
+    headers::finish(&mut response, id, slot, is_tls)?;
     write(session, response, body, is_head).await
 }
 
 /// Sends a client to another address for good, with the same method (308).
-pub(super) async fn redirect(session: &mut Session, location: String, id: &str, place: Option<&Arc<Place>>, is_tls: bool) -> Result<()> {
+pub(super) async fn redirect(session: &mut Session, location: String, id: &str, slot: Option<&Arc<RouteSlot>>, is_tls: bool) -> Result<()> {
     let mut response = ResponseHeader::build(308, Some(6))?;
     response.insert_header(header::LOCATION, location)?;
     response.insert_header(header::CONTENT_LENGTH, 0)?;
-    headers::finish(&mut response, id, place, is_tls)?;
+    headers::finish(&mut response, id, slot, is_tls)?;
     write(session, response, Bytes::new(), true).await
 }
 

@@ -3,7 +3,7 @@
 //! probe finds never empties a route: where all tasks are out, all are asked.
 use super::{
     probe::{Probe, ProbeAnswer, probe},
-    snapshot::{Check, HealthProbe},
+    snapshot::{HealthProbe, ProbeCheck},
     upstream::Upstream,
 };
 use std::{
@@ -31,19 +31,19 @@ pub(super) struct Prober {
 
 /// How a task is probed, and for which host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct ProbeRequest {
     probe: HealthProbe,
     host: Box<str>,
 }
 
-impl Asked {
+impl ProbeRequest {
     /// What a route asks of its tasks.
     pub fn of(probe: &HealthProbe, host: &str) -> Self {
         let host = match &probe.check {
-            Check::Http { host, .. } if !host.is_empty() => host,
+            ProbeCheck::Http { host, .. } if !host.is_empty() => host,
             _ => host.strip_prefix("*.").unwrap_or(host),
         };
-        Asked { probe: probe.clone(), host: host.into() }
+        ProbeRequest { probe: probe.clone(), host: host.into() }
     }
 
     fn interval(&self) -> Duration {
@@ -54,12 +54,12 @@ impl Asked {
     async fn fault(&self, upstream: &Upstream) -> Option<String> {
         let (address, timeout) = (upstream.backend.address, self.probe.timeout.max(SHORTEST_TIMEOUT));
         match &self.probe.check {
-            Check::Tcp => match tokio::time::timeout(timeout, stays_open(address, timeout.min(STAYS))).await {
+            ProbeCheck::Tcp => match tokio::time::timeout(timeout, stays_open(address, timeout.min(STAYS))).await {
                 Ok(Ok(())) => None,
                 Ok(Err(why)) => Some(why.to_string()),
                 Err(_) => Some(ProbeAnswer::Timeout { millis: timeout.as_millis() as u64 }.to_string()),
             },
-            Check::Http { path, .. } => {
+            ProbeCheck::Http { path, .. } => {
                 let asked = Probe { host: self.host.to_string(), path: Some(path.clone()), timeout };
                 let answer = if upstream.backend.h2c { probe_h2(address, &asked).await } else { probe(address, &asked).await };
                 (!answer.is_healthy(&asked)).then(|| answer.to_string())

@@ -6,15 +6,15 @@
 use super::{
     access::{AccessEntry, AccessLog, clipped},
     gate::{Gate, path_of},
-    headers::{self, Told},
-    noise::Noise,
+    headers::{self, Forwarding},
+    log_throttle::LogThrottle,
     pages::refuse,
-    signals::Outcome,
+    signals::RequestOutcome,
     snapshot::Sticky,
     sticky,
-    table::{Place, Refusal},
+    table::{Refusal, RouteSlot},
     upgrade::{self, Upgrade},
-    upstream::{InFlight, Mark, Tried, Upstream},
+    upstream::{InFlight, StickyMark, Tried, Upstream},
     wire::Conn,
 };
 use async_trait::async_trait;
@@ -67,7 +67,7 @@ const STREAMS: usize = 100;
 pub(super) struct Proxy {
     gate: Gate,
     access: Arc<AccessLog>,
-    noise: Arc<Noise>,
+    log: Arc<LogThrottle>,
     /// Requests that have begun and not ended, pages included.
     open: Arc<AtomicUsize>,
     /// The start of the seconds that [`KEEP_FRESH`] connections are kept by.
@@ -79,9 +79,9 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    pub fn new(gate: Gate, access: Arc<AccessLog>, noise: Arc<Noise>, open: Arc<AtomicUsize>) -> Self {
+    pub fn new(gate: Gate, access: Arc<AccessLog>, log: Arc<LogThrottle>, open: Arc<AtomicUsize>) -> Self {
         let nowhere = Arc::new(Conn::new((Ipv4Addr::UNSPECIFIED, 0).into(), false, false));
-        Proxy { gate, access, noise, open, started: Instant::now(), fresh: AtomicU64::new(u64::MAX), nowhere }
+        Proxy { gate, access, log, open, started: Instant::now(), fresh: AtomicU64::new(u64::MAX), nowhere }
     }
 
     /// The next backend; where there is none the request is held, unless the client leaves meanwhile.
@@ -113,18 +113,18 @@ impl Proxy {
     fn account(&self, session: &Session, exchange: &Exchange) {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         let status = if (100..200).contains(&status) && status != 101 { 0 } else { status };
-        let Some(place) = &exchange.place else {
+        let Some(slot) = &exchange.slot else {
             if status < 400 {
                 return; // an authority was answered
             }
             self.gate.routes.meters.unrouted();
             let what = exchange.fault.unwrap_or("unknown host");
-            return self.noise.refused(exchange.client, what, &clipped(headers::authority(session.req_header())));
+            return self.log.refused(exchange.client, what, &clipped(headers::authority(session.req_header())));
         };
         if let Some(fault) = exchange.fault {
-            self.noise.refused(exchange.client, fault, &exchange.host);
+            self.log.refused(exchange.client, fault, &exchange.host);
         }
-        let outcome = Outcome {
+        let outcome = RequestOutcome {
             status,
             time: exchange.began.unwrap_or_else(|| exchange.start.elapsed()),
             bytes_in: session.body_bytes_read() as u64,
@@ -132,21 +132,21 @@ impl Proxy {
             is_retried: exchange.attempts > 1,
             is_held: exchange.is_held,
         };
-        exchange.last.as_ref().map_or(&place.app.meter, |upstream| &upstream.meter).record(&outcome);
-        if AccessLog::is_chosen(place.rules.policy.access_permille) {
-            self.access.write(entry(session.req_header(), exchange, place, &outcome));
+        exchange.last.as_ref().map_or(&slot.app.meter, |upstream| &upstream.meter).record(&outcome);
+        if AccessLog::is_chosen(slot.rules.policy.access_permille) {
+            self.access.write(entry(session.req_header(), exchange, slot, &outcome));
         }
     }
 }
 
-fn entry(request: &RequestHeader, exchange: &Exchange, place: &Place, outcome: &Outcome) -> AccessEntry {
+fn entry(request: &RequestHeader, exchange: &Exchange, slot: &RouteSlot, outcome: &RequestOutcome) -> AccessEntry {
     let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().saturating_sub(exchange.start.elapsed());
     let backend = exchange.last.as_ref().map(|upstream| &upstream.backend);
     let agent = request.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     AccessEntry {
         at: began.as_millis() as u64,
         id: exchange.id.clone(),
-        app: place.app.id.to_string(),
+        app: slot.app.id.to_string(),
         release: backend.map(|backend| backend.release.clone()).unwrap_or_default(),
         task: backend.map(|backend| backend.task.clone()).unwrap_or_default(),
         client: exchange.client,
@@ -182,8 +182,10 @@ pub(super) struct Exchange {
     pub client: IpAddr,
     /// The client came with TLS, to us or to a proxy that is believed.
     pub is_https: bool,
-    pub place: Option<Arc<Place>>,
+    pub slot: Option<Arc<RouteSlot>>,
     pub tried: Tried,
+    /// Its `Authorization` was for the edge, and is not the application's to see.
+    pub hides_login: bool,
     /// What its header offends against.
     pub fault: Option<&'static str>,
     start: Instant,
@@ -232,8 +234,9 @@ impl ProxyHttp for Proxy {
             conn: self.nowhere.clone(),
             client: Ipv4Addr::UNSPECIFIED.into(),
             is_https: false,
-            place: None,
+            slot: None,
             tried: Tried::default(),
+            hides_login: false,
             fault: None,
             start: Instant::now(),
             began: None,
@@ -269,7 +272,7 @@ impl ProxyHttp for Proxy {
             return Ok(true);
         }
         exchange.upgrade = Upgrade::of(session);
-        let limit = exchange.place.as_ref().and_then(|place| place.rules.policy.limits.body_timeout);
+        let limit = exchange.slot.as_ref().and_then(|slot| slot.rules.policy.limits.body_timeout);
         session.set_read_timeout(Some(if exchange.upgrade.leaves_http() { IDLE } else { limit.unwrap_or(STALL) }));
         Ok(false)
     }
@@ -320,10 +323,11 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_request_filter(&self, session: &mut Session, request: &mut RequestHeader, exchange: &mut Exchange) -> Result<()> {
-        let told = Told {
+        let told = Forwarding {
             id: &exchange.id,
             conn: &exchange.conn,
-            place: exchange.place.as_ref(),
+            slot: exchange.slot.as_ref(),
+            hides_login: exchange.hides_login,
             is_raw_upgrade: exchange.upgrade == Upgrade::Other,
             is_http1: request.version != Version::HTTP_2,
         };
@@ -331,10 +335,14 @@ impl ProxyHttp for Proxy {
     }
 
     /// Called for every request once its header is written, with nothing where it has no body.
-    async fn request_body_filter(&self, _: &mut Session, body: &mut Option<Bytes>, _: bool, exchange: &mut Exchange) -> Result<()> {
+    async fn request_body_filter(&self, _: &mut Session, body: &mut Option<Bytes>, is_end: bool, exchange: &mut Exchange) -> Result<()> {
+        // Pingora writes an empty piece as an empty chunk, which ends a body in chunks, and then ends it once more (pingora#935).
+        if is_end && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
+        }
         exchange.is_sent = true;
         exchange.body += body.as_ref().map_or(0, Bytes::len) as u64;
-        let most = exchange.place.as_ref().and_then(|place| place.rules.policy.limits.body);
+        let most = exchange.slot.as_ref().and_then(|slot| slot.rules.policy.limits.body);
         if !exchange.upgrade.leaves_http() && most.is_some_and(|most| exchange.body > most) {
             exchange.refusal = Some(Refusal::BodyTooLarge);
             return Err(Error::new_in(ErrorType::HTTPStatus(Refusal::BodyTooLarge.status())));
@@ -355,7 +363,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn response_filter(&self, session: &mut Session, response: &mut ResponseHeader, exchange: &mut Exchange) -> Result<()> {
-        let (Some(place), Some(upstream)) = (&exchange.place, &exchange.last) else { return Ok(()) };
+        let (Some(slot), Some(upstream)) = (&exchange.slot, &exchange.last) else { return Ok(()) };
         if session.req_header().version == Version::HTTP_10 && response.headers.contains_key(header::TRANSFER_ENCODING) {
             // HTTP/1.0 knows no chunks: the answer ends where the connection does.
             response.remove_header(&header::TRANSFER_ENCODING);
@@ -364,10 +372,10 @@ impl ProxyHttp for Proxy {
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
         }
-        if let Some(sticky) = place.rules.policy.balance.sticky {
+        if let Some(sticky) = slot.rules.policy.balance.sticky {
             let mark = match sticky {
                 Sticky::Task => upstream.mark,
-                Sticky::Release => Mark { task: 0, ..upstream.mark },
+                Sticky::Release => StickyMark { task: 0, ..upstream.mark },
             };
             // A client that asks for its release needs no cookie of ours to come back to it.
             let is_asked = sticky == Sticky::Release && exchange.tried.release == Some(mark.release);
@@ -376,15 +384,15 @@ impl ProxyHttp for Proxy {
                 && let Some(signer) = &self.gate.routes.table().signer
             {
                 let (path, secure) =
-                    (if place.prefix.is_empty() { "/" } else { &place.prefix }, if exchange.is_https { "; Secure" } else { "" });
-                let value = signer.sign(&place.app.id, mark);
+                    (if slot.prefix.is_empty() { "/" } else { &slot.prefix }, if exchange.is_https { "; Secure" } else { "" });
+                let value = signer.sign(&slot.app.id, mark);
                 response.append_header(
                     header::SET_COOKIE,
                     format!("{}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}", sticky::COOKIE),
                 )?;
             }
         }
-        headers::finish(response, &exchange.id, Some(place), exchange.is_https)
+        headers::finish(response, &exchange.id, Some(slot), exchange.is_https)
     }
 
     /// Nothing was sent, so another backend may have it, whatever it is.
@@ -447,7 +455,7 @@ impl ProxyHttp for Proxy {
                 if !session.as_mut().is_body_done() {
                     exchange.conn.linger();
                 }
-                let told = refuse(session, refusal, &exchange.id, exchange.place.as_ref(), exchange.is_https).await;
+                let told = refuse(session, refusal, &exchange.id, exchange.slot.as_ref(), exchange.is_https).await;
                 (refusal.status(), told)
             }
             _ => (0, Ok(())),
@@ -456,7 +464,7 @@ impl ProxyHttp for Proxy {
             exchange.fault = Some("body");
         }
         if matches!(refusal, Some(Refusal::Unreachable | Refusal::TooSlow)) {
-            let app = exchange.place.as_ref().map_or("", |place| &place.app.id);
+            let app = exchange.slot.as_ref().map_or("", |slot| &slot.app.id);
             warn!(request = %exchange.id, app, attempts = exchange.attempts, "no task gave a whole answer: {error}");
         }
         FailToProxy { error_code: if told.is_ok() { status } else { 0 }, can_reuse_downstream: false }
@@ -465,6 +473,10 @@ impl ProxyHttp for Proxy {
     async fn logging(&self, session: &mut Session, _: Option<&Error>, exchange: &mut Exchange) {
         exchange.leave();
         self.account(session, exchange);
+        // Whoever answered did not want the rest of the body. Where the connection ends with that, the answer has to arrive all the same.
+        if session.as_http1().is_some() && !exchange.upgrade.leaves_http() && !session.as_mut().is_body_done() {
+            exchange.conn.linger();
+        }
         exchange.conn.end();
     }
 
@@ -481,7 +493,7 @@ impl ProxyHttp for Proxy {
 fn silence(request: &RequestHeader, exchange: &Exchange) -> Duration {
     let accepts = request.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_stream = exchange.upgrade.leaves_http() || accepts.contains("text/event-stream");
-    let limit = exchange.place.as_ref().and_then(|place| place.rules.policy.limits.response_timeout);
+    let limit = exchange.slot.as_ref().and_then(|slot| slot.rules.policy.limits.response_timeout);
     limit.filter(|_| !is_stream).unwrap_or(IDLE)
 }
 

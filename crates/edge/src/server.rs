@@ -6,14 +6,14 @@
 //! stopping ends when the last request does.
 use super::{
     access::{AccessEntry, AccessLog},
-    announced::{self, Announced},
+    basic_auth::BasicAuth,
     certs,
     gate::Gate,
-    limits::Buckets,
-    logins::Doorman,
-    noise::Noise,
+    limits::{Buckets, client_key},
+    log_throttle::LogThrottle,
     prober::Prober,
     proxy::Proxy,
+    proxy_protocol::{self, ProxyHeader},
     signals::Signals,
     snapshot::{Backend, Certificate, PanelRoute, Snapshot},
     table::{HoldLimits, Routes},
@@ -30,7 +30,7 @@ use pingora_proxy::HttpProxy;
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -51,7 +51,7 @@ const KEPT_CONNECTIONS: usize = 512;
 const ATTEMPTS: usize = 16;
 /// How long a TLS handshake may take, and a balancer to say whose connection it is.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-const ANNOUNCEMENT: Duration = Duration::from_secs(5);
+const PROXY_HEADER: Duration = Duration::from_secs(5);
 /// How long an HTTP/2 connection is kept on which nothing is asked.
 const H2_IDLE: Duration = Duration::from_secs(60);
 
@@ -156,31 +156,31 @@ impl Edge {
             routes.certs.fall_back(certificate);
         }
         let tls = certs::config(routes.certs.clone()).map_err(|why| cannot(&why))?;
-        let (open, access, noise) = (Arc::new(AtomicUsize::new(0)), Arc::new(AccessLog::new()), Arc::new(Noise::new()));
+        let (open, access, log) = (Arc::new(AtomicUsize::new(0)), Arc::new(AccessLog::new()), Arc::new(LogThrottle::new()));
         let trusted: Arc<[IpNet]> = config.trusted.clone().into();
         let gate = Gate {
             routes: routes.clone(),
             trusted: trusted.clone(),
             https_port: config.https_port,
             buckets: Buckets::new(),
-            doorman: Doorman::new(),
+            basic_auth: BasicAuth::new(),
         };
-        let app = app(Proxy::new(gate, access.clone(), noise.clone(), open.clone()), threads);
+        let app = app(Proxy::new(gate, access.clone(), log.clone(), open.clone()), threads);
         let (shutdown, is_shutdown) = watch::channel(false);
         let (end, ended) = watch::channel(());
         let grace = config.grace;
-        let house = Arc::new(House {
+        let state = Arc::new(ServerState {
             app,
             tls: TlsAcceptor::from(Arc::new(tls)),
             trusted,
-            noise,
+            log,
             config,
             is_shutdown: is_shutdown.clone(),
-            guests: Mutex::default(),
+            per_client: Mutex::default(),
             count: AtomicUsize::new(0),
         });
         let run = move || {
-            runtime.block_on(serve(&house, listeners, is_shutdown, &open, grace));
+            runtime.block_on(serve(&state, listeners, is_shutdown, &open, grace));
             runtime.shutdown_timeout(Duration::from_secs(1));
             drop(end);
         };
@@ -212,70 +212,62 @@ fn app(proxy: Proxy, threads: usize) -> App {
     Arc::new(app)
 }
 
-/// What all connections need.
-struct House {
+/// What all connections of an edge share.
+struct ServerState {
     app: App,
     tls: TlsAcceptor,
     trusted: Arc<[IpNet]>,
-    noise: Arc<Noise>,
+    log: Arc<LogThrottle>,
     config: EdgeConfig,
     is_shutdown: watch::Receiver<bool>,
-    guests: Mutex<HashMap<IpAddr, usize>>,
+    per_client: Mutex<HashMap<IpAddr, usize>>,
     count: AtomicUsize,
 }
 
-/// A connection that counts until it is dropped.
-struct Guest<'a>(&'a House, Option<IpAddr>);
+/// A connection's permit: the connection counts, and counts for its client where there is one, until this is dropped.
+struct ConnectionPermit<'a>(&'a ServerState, Option<IpAddr>);
 
-impl Drop for Guest<'_> {
+impl Drop for ConnectionPermit<'_> {
     fn drop(&mut self) {
         self.0.count.fetch_sub(1, Ordering::Relaxed);
         if let Some(client) = self.1 {
-            let mut guests = self.0.guests.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(count) = guests.get_mut(&client) {
+            let mut per_client = self.0.per_client.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(count) = per_client.get_mut(&client) {
                 *count -= 1;
                 if *count == 0 {
-                    guests.remove(&client);
+                    per_client.remove(&client);
                 }
             }
         }
     }
 }
 
-/// What counts as one client: an address of IPv4, a network of 64 bits of IPv6, as the least that a customer of a provider gets.
-pub(super) fn household(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) >> 64 << 64).into(),
-        v4 => v4,
-    }
-}
-
-impl House {
+impl ServerState {
     fn is_trusted(&self, ip: IpAddr) -> bool {
         self.trusted.iter().any(|net| net.contains(&ip.to_canonical()))
     }
 
     /// Counts a connection in. Proxies in front speak for many and are not counted as one client.
-    fn let_in(&self, client: IpAddr) -> Option<Guest<'_>> {
+    fn let_in(&self, client: IpAddr) -> Option<ConnectionPermit<'_>> {
         let is_room = self.count.fetch_add(1, Ordering::Relaxed) < self.config.max_connections;
-        let mut guest = Guest(self, None);
+        let mut permit = ConnectionPermit(self, None);
         if !self.is_trusted(client) {
-            let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
-            let client = household(client);
-            let count = guests.entry(client).or_default();
+            let mut per_client = self.per_client.lock().unwrap_or_else(PoisonError::into_inner);
+            let client = client_key(client);
+            let count = per_client.entry(client).or_default();
             if *count >= self.config.max_connections_per_client {
-                drop(guests);
+                drop(per_client);
                 return None;
             }
             *count += 1;
-            guest.1 = Some(client);
+            permit.1 = Some(client);
         }
-        is_room.then_some(guest)
+        is_room.then_some(permit)
     }
 
     async fn receive(&self, socket: TcpStream, peer: SocketAddr, listener: Listener) -> io::Result<()> {
-        let Some(_guest) = self.let_in(peer.ip()) else {
-            self.noise.refused(peer.ip(), "connection", "there are too many");
+        let Some(_permit) = self.let_in(peer.ip()) else {
+            self.log.refused(peer.ip(), "connection", "there are too many");
             return Ok(());
         };
         socket.set_nodelay(true)?;
@@ -283,14 +275,14 @@ impl House {
         let mut is_trusted = self.is_trusted(peer.ip());
         if listener.proxy_protocol {
             if !is_trusted {
-                self.noise.refused(peer.ip(), "connection", "its network is not trusted to speak for others");
+                self.log.refused(peer.ip(), "connection", "its network is not trusted to speak for others");
                 return Ok(());
             }
-            let Ok(Ok(announced)) = tokio::time::timeout(ANNOUNCEMENT, announcement(&socket)).await else {
-                self.noise.refused(peer.ip(), "connection", "it did not say whose it is");
+            let Ok(Ok(header)) = tokio::time::timeout(PROXY_HEADER, read_proxy_header(&socket)).await else {
+                self.log.refused(peer.ip(), "connection", "it did not say whose it is");
                 return Ok(());
             };
-            client = announced.client.unwrap_or(peer);
+            client = header.client.unwrap_or(peer);
             is_trusted = self.is_trusted(client.ip());
         }
         let conn = Arc::new(Conn::new(client, listener.tls, is_trusted));
@@ -298,20 +290,20 @@ impl House {
             let tls = match tokio::time::timeout(HANDSHAKE, self.tls.accept(socket)).await {
                 Ok(Ok(tls)) => tls,
                 Ok(Err(why)) => {
-                    self.noise.refused(client.ip(), "TLS handshake", &why.to_string());
+                    self.log.refused(client.ip(), "TLS handshake", &why.to_string());
                     return Ok(());
                 }
                 Err(_) => {
-                    self.noise.refused(client.ip(), "TLS handshake", "it took too long");
+                    self.log.refused(client.ip(), "TLS handshake", "it took too long");
                     return Ok(());
                 }
             };
             if tls.get_ref().1.alpn_protocol() == Some(certs::ACME) {
                 return Ok(()); // the handshake was all that the authority wanted
             }
-            Wire::tls(tls, conn, self.noise.clone(), self.config.header_timeout)?
+            Wire::tls(tls, conn, self.log.clone(), self.config.header_timeout)?
         } else {
-            Wire::plain(socket, conn, self.noise.clone(), self.config.header_timeout)?
+            Wire::plain(socket, conn, self.log.clone(), self.config.header_timeout)?
         };
         self.app.process_new(Box::new(wire), &self.is_shutdown).await;
         Ok(())
@@ -319,18 +311,18 @@ impl House {
 }
 
 /// Takes the PROXY protocol's header off a connection, and not a byte more.
-async fn announcement(socket: &TcpStream) -> io::Result<Announced> {
-    let mut seen = [0; announced::LONGEST];
+async fn read_proxy_header(socket: &TcpStream) -> io::Result<ProxyHeader> {
+    let mut seen = [0; proxy_protocol::LONGEST];
     let mut known = 0;
     loop {
         let count = socket.peek(&mut seen).await?;
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        match announced::read(&seen[..count]) {
+        match proxy_protocol::read(&seen[..count]) {
             Err(()) => return Err(io::ErrorKind::InvalidData.into()),
-            Ok(Some(announced)) => {
-                let mut left = announced.length;
+            Ok(Some(header)) => {
+                let mut left = header.length;
                 while left > 0 {
                     socket.readable().await?;
                     match socket.try_read(&mut seen[..left]) {
@@ -340,7 +332,7 @@ async fn announcement(socket: &TcpStream) -> io::Result<Announced> {
                         Err(why) => return Err(why),
                     }
                 }
-                return Ok(announced);
+                return Ok(header);
             }
             // The socket stays readable, so there is nothing to wake us when the rest comes.
             Ok(None) if count == known => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -349,12 +341,12 @@ async fn announcement(socket: &TcpStream) -> io::Result<Announced> {
     }
 }
 
-async fn accept(house: Arc<House>, listener: Listener, socket: TcpListener) {
+async fn accept(state: Arc<ServerState>, listener: Listener, socket: TcpListener) {
     loop {
         match socket.accept().await {
             Ok((socket, peer)) => {
-                let house = house.clone();
-                tokio::spawn(async move { house.receive(socket, peer, listener).await });
+                let state = state.clone();
+                tokio::spawn(async move { state.receive(socket, peer, listener).await });
             }
             Err(why) => {
                 // Out of sockets or memory: asking again at once would only take the processor's time.
@@ -367,7 +359,7 @@ async fn accept(house: Arc<House>, listener: Listener, socket: TcpListener) {
 
 /// Serves until the shutdown, and then until the last request has ended or the grace is over.
 async fn serve(
-    house: &Arc<House>,
+    state: &Arc<ServerState>,
     listeners: Vec<(Listener, std::net::TcpListener)>,
     mut is_shutdown: watch::Receiver<bool>,
     open: &AtomicUsize,
@@ -376,14 +368,14 @@ async fn serve(
     let mut doors = tokio::task::JoinSet::new();
     for (listener, socket) in listeners {
         match TcpListener::from_std(socket) {
-            Ok(socket) => drop(doors.spawn(accept(house.clone(), listener, socket))),
+            Ok(socket) => drop(doors.spawn(accept(state.clone(), listener, socket))),
             Err(why) => warn!("cannot listen on {}: {why}", listener.address),
         }
     }
     // An error means that the last handle is gone, which is the same.
     let _ = is_shutdown.wait_for(|is| *is).await;
     doors.shutdown().await;
-    house.app.cleanup().await;
+    state.app.cleanup().await;
     let end = Instant::now() + grace;
     while open.load(Ordering::SeqCst) > 0 {
         if Instant::now() >= end {
@@ -438,10 +430,11 @@ impl EdgeHandle {
         self.routes.meters.take(|release| in_flight.get(release).copied().unwrap_or(0))
     }
 
-    /// Everything that was counted since the start, in Prometheus's text form.
-    pub fn prometheus(&self) -> String {
+    /// Everything that was counted since the start, in Prometheus's text form: the series of the first `most` releases, and how many
+    /// releases were left out.
+    pub fn prometheus(&self, most: usize) -> (String, usize) {
         let in_flight = self.routes.in_flight_by_release();
-        self.routes.meters.prometheus(|release| in_flight.get(release).copied().unwrap_or(0))
+        self.routes.meters.prometheus(most, |release| in_flight.get(release).copied().unwrap_or(0))
     }
 
     /// The end that the access log's entries come out of, to whoever asks first.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     fmt::Write,
+    ops::AddAssign,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -124,9 +125,9 @@ pub struct ReleaseSignals {
     pub latency: Histogram,
 }
 
-impl ReleaseSignals {
-    /// Adds what another span, or another edge, counted for the same release.
-    pub fn merge(&mut self, other: &ReleaseSignals) {
+/// Adds what another span, or another edge, counted for the same release. Of the requests in hand the most at once is kept.
+impl AddAssign<&ReleaseSignals> for ReleaseSignals {
+    fn add_assign(&mut self, other: &ReleaseSignals) {
         self.requests += other.requests;
         self.classes.iter_mut().zip(other.classes).for_each(|(mine, theirs)| *mine += theirs);
         self.aborted += other.aborted;
@@ -134,7 +135,7 @@ impl ReleaseSignals {
         self.bytes_out += other.bytes_out;
         self.retried += other.retried;
         self.held += other.held;
-        self.in_flight = other.in_flight;
+        self.in_flight = self.in_flight.max(other.in_flight);
         self.latency.merge(&other.latency);
     }
 }
@@ -153,7 +154,7 @@ pub struct Signals {
 
 /// How one request went.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Outcome {
+pub(super) struct RequestOutcome {
     /// 0 where the client left before.
     pub status: u16,
     pub time: Duration,
@@ -184,13 +185,30 @@ impl Shard {
             latency: std::array::from_fn(|_| AtomicU32::new(0)),
         }
     }
+
+    /// Adds what is counted here to a sum, by a way to read one counter (taking what is there, or leaving it).
+    fn add_to(&self, sum: &mut ReleaseSignals, read: impl Fn(&AtomicU64) -> u64, read_bucket: impl Fn(&AtomicU32) -> u32) {
+        let classes: [u64; 6] = std::array::from_fn(|n| read(&self.classes[n]));
+        sum.aborted += classes[0];
+        sum.requests += classes.iter().sum::<u64>();
+        sum.classes.iter_mut().zip(&classes[1..]).for_each(|(sum, count)| *sum += count);
+        sum.bytes_in += read(&self.bytes_in);
+        sum.bytes_out += read(&self.bytes_out);
+        sum.retried += read(&self.retried);
+        sum.held += read(&self.held);
+        sum.latency.counts.resize(BUCKETS, 0);
+        sum.latency.counts.iter_mut().zip(&self.latency).for_each(|(sum, count)| *sum = sum.saturating_add(read_bucket(count)));
+    }
 }
 
-/// The counters of one release.
+/// The counters of one release. There is one for each release of each route, most of which are asked nothing for long: what counts is
+/// made when something is to be counted.
 pub(super) struct Meter {
+    app: Arc<str>,
+    release: Arc<str>,
     shards: [OnceLock<Box<Shard>>; SHARDS],
     /// What was taken already.
-    taken: Mutex<ReleaseSignals>,
+    taken: Mutex<Option<Box<ReleaseSignals>>>,
 }
 
 fn shard() -> usize {
@@ -206,12 +224,15 @@ impl std::fmt::Debug for Meter {
 }
 
 impl Meter {
-    fn new(app: &str, release: &str) -> Self {
-        let taken = ReleaseSignals { app: app.into(), release: release.into(), ..ReleaseSignals::default() };
-        Meter { shards: Default::default(), taken: Mutex::new(taken) }
+    fn new(app: Arc<str>, release: Arc<str>) -> Self {
+        Meter { app, release, shards: Default::default(), taken: Mutex::default() }
     }
 
-    pub fn record(&self, outcome: &Outcome) {
+    fn zero(&self) -> ReleaseSignals {
+        ReleaseSignals { app: self.app.to_string(), release: self.release.to_string(), ..ReleaseSignals::default() }
+    }
+
+    pub fn record(&self, outcome: &RequestOutcome) {
         let shard = self.shards[shard()].get_or_init(|| Box::new(Shard::new()));
         let add = |counter: &AtomicU64, count: u64| {
             if count > 0 {
@@ -232,20 +253,14 @@ impl Meter {
     /// What was counted since the last time.
     fn take(&self) -> ReleaseSignals {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut now = ReleaseSignals { app: taken.app.clone(), release: taken.release.clone(), ..ReleaseSignals::default() };
+        let mut now = self.zero();
         for shard in self.shards.iter().filter_map(OnceLock::get) {
-            let classes: [u64; 6] = std::array::from_fn(|n| shard.classes[n].swap(0, Relaxed));
-            now.aborted += classes[0];
-            now.requests += classes.iter().sum::<u64>();
-            now.classes.iter_mut().zip(&classes[1..]).for_each(|(sum, count)| *sum += count);
-            now.bytes_in += shard.bytes_in.swap(0, Relaxed);
-            now.bytes_out += shard.bytes_out.swap(0, Relaxed);
-            now.retried += shard.retried.swap(0, Relaxed);
-            now.held += shard.held.swap(0, Relaxed);
-            now.latency.counts.resize(BUCKETS, 0);
-            now.latency.counts.iter_mut().zip(&shard.latency).for_each(|(sum, count)| *sum += count.swap(0, Relaxed));
+            shard.add_to(&mut now, |count| count.swap(0, Relaxed), |count| count.swap(0, Relaxed));
         }
-        taken.merge(&now);
+        // A request's bytes may be counted after its class was taken, so that there are some without a request.
+        if self.shards.iter().any(|shard| shard.get().is_some()) {
+            **taken.get_or_insert_with(|| Box::new(self.zero())) += &now;
+        }
         now
     }
 }
@@ -253,7 +268,7 @@ impl Meter {
 /// The meters of all releases.
 #[derive(Debug)]
 pub(super) struct Meters {
-    known: Mutex<HashMap<(String, String), Arc<Meter>>>,
+    known: Mutex<HashMap<(Arc<str>, Arc<str>), Arc<Meter>>>,
     /// How many were known after the last look at which of them are still needed.
     needed: AtomicUsize,
     unrouted: AtomicU64,
@@ -278,7 +293,8 @@ impl Meters {
             known.retain(|_, meter| Arc::strong_count(meter) > 1);
             self.needed.store(known.len(), Relaxed);
         }
-        known.entry((app.into(), release.into())).or_insert_with(|| Arc::new(Meter::new(app, release))).clone()
+        let (app, release): (Arc<str>, Arc<str>) = (app.into(), release.into());
+        known.entry((app.clone(), release.clone())).or_insert_with(|| Arc::new(Meter::new(app, release))).clone()
     }
 
     /// Counts a request that no route was found for.
@@ -304,35 +320,31 @@ impl Meters {
         signals
     }
 
-    /// Everything since the start, as text for Prometheus. What is taken meanwhile is not lost to [`Meters::take`].
-    pub fn prometheus(&self, in_flight: impl Fn(&str) -> usize) -> String {
+    /// Everything since the start, as text for Prometheus: the series of the first `most` releases, and how many releases were left out.
+    /// What is taken meanwhile is not lost to [`Meters::take`].
+    pub fn prometheus(&self, most: usize, in_flight: impl Fn(&str) -> usize) -> (String, usize) {
         let meters: Vec<_> = self.known.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         let mut all: Vec<_> = meters.iter().map(|meter| meter.total()).filter(|total| total.requests > 0).collect();
         all.sort_by(|a, b| (&a.app, &a.release).cmp(&(&b.app, &b.release)));
+        let left_out = all.len().saturating_sub(most);
+        all.truncate(most);
         for total in &mut all {
             total.in_flight = if total.release.is_empty() { 0 } else { in_flight(&total.release) as u64 };
         }
         let mut text = render(&all);
         let _ = writeln!(text, "# TYPE skypanel_edge_unrouted_requests_total counter");
         let _ = writeln!(text, "skypanel_edge_unrouted_requests_total {}", self.unrouted.load(Relaxed));
-        text
+        (text, left_out)
     }
 }
 
 impl Meter {
     /// What was counted since the start.
     fn total(&self) -> ReleaseSignals {
-        let mut total = self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut total = taken.as_deref().cloned().unwrap_or_else(|| self.zero());
         for shard in self.shards.iter().filter_map(OnceLock::get) {
-            let classes: [u64; 6] = std::array::from_fn(|n| shard.classes[n].load(Relaxed));
-            total.aborted += classes[0];
-            total.requests += classes.iter().sum::<u64>();
-            total.classes.iter_mut().zip(&classes[1..]).for_each(|(sum, count)| *sum += count);
-            total.bytes_in += shard.bytes_in.load(Relaxed);
-            total.bytes_out += shard.bytes_out.load(Relaxed);
-            total.retried += shard.retried.load(Relaxed);
-            total.held += shard.held.load(Relaxed);
-            total.latency.merge(&Histogram { counts: shard.latency.iter().map(|count| count.load(Relaxed)).collect() });
+            shard.add_to(&mut total, |count| count.load(Relaxed), |count| count.load(Relaxed));
         }
         total
     }
@@ -420,17 +432,17 @@ mod tests {
     fn nothing_is_lost_between_threads_and_takers() {
         let meters = Meters::new();
         let meter = meters.of("app_1", "rel_1");
-        let outcome = Outcome { status: 200, bytes_out: 3, time: Duration::from_millis(2), ..Outcome::default() };
+        let outcome = RequestOutcome { status: 200, bytes_out: 3, time: Duration::from_millis(2), ..RequestOutcome::default() };
         let mut sum = ReleaseSignals::default();
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| (0..20_000).for_each(|_| meter.record(&outcome)))).collect();
             while !threads.iter().all(|thread| thread.is_finished()) {
-                meters.take(|_| 0).releases.iter().for_each(|taken| sum.merge(taken));
+                meters.take(|_| 0).releases.iter().for_each(|taken| sum += taken);
             }
         });
-        meters.take(|_| 0).releases.iter().for_each(|taken| sum.merge(taken));
+        meters.take(|_| 0).releases.iter().for_each(|taken| sum += taken);
         assert_eq!((sum.requests, sum.classes[1], sum.bytes_out, sum.latency.count()), (80_000, 80_000, 240_000, 80_000));
-        let text = meters.prometheus(|_| 7);
+        let (text, _) = meters.prometheus(1000, |_| 7);
         assert!(text.contains("skypanel_edge_requests_total{app=\"app_1\",release=\"rel_1\",class=\"2xx\"} 80000"), "{text}");
         assert!(text.contains("skypanel_edge_in_flight_requests{app=\"app_1\",release=\"rel_1\"} 7"), "{text}");
     }
@@ -445,9 +457,19 @@ mod tests {
     }
 
     #[test]
+    fn series_that_are_too_many_are_left_out_and_counted() {
+        let meters = Meters::new();
+        let all: Vec<_> = (0..5).map(|n| meters.of(&format!("app_{n}"), "r")).collect();
+        all.iter().for_each(|meter| meter.record(&RequestOutcome { status: 200, ..RequestOutcome::default() }));
+        let (text, left_out) = meters.prometheus(3, |_| 0);
+        assert!(left_out == 2 && text.contains("app_2") && !text.contains("app_3"), "{text}");
+        assert_eq!(meters.prometheus(5, |_| 0).1, 0);
+    }
+
+    #[test]
     fn a_release_that_nothing_leads_to_is_told_once_more_and_forgotten() {
         let meters = Meters::new();
-        meters.of("app_1", "rel_1").record(&Outcome { status: 500, ..Outcome::default() });
+        meters.of("app_1", "rel_1").record(&RequestOutcome { status: 500, ..RequestOutcome::default() });
         assert_eq!(meters.take(|_| 0).releases.len(), 1);
         assert!(meters.known.lock().unwrap().is_empty());
     }

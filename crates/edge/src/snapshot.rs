@@ -60,18 +60,20 @@ pub struct Policy {
     /// Requests without TLS are sent to the same address with it (308).
     pub https_only: bool,
     /// `Strict-Transport-Security` on answers over TLS.
-    pub hsts: Option<Hsts>,
+    pub hsts: Option<HstsRule>,
     /// Who may come in, by basic authentication; everybody where it is empty.
-    pub logins: Vec<Login>,
+    pub logins: Vec<Credentials>,
+    /// What passes without one of those.
+    pub login_exceptions: LoginExceptions,
     /// Fields of requests, set or removed on their way to a task. Those that the edge itself says cannot be named.
     pub request_headers: Vec<HeaderRule>,
     /// Fields of answers, set or removed on their way to the client.
     pub response_headers: Vec<HeaderRule>,
     /// The route's path is taken off before a task sees it.
     pub strip_path: bool,
-    pub limits: Limits,
+    pub limits: RequestLimits,
     /// Nobody is let through to a task.
-    pub maintenance: Option<Maintenance>,
+    pub maintenance: Option<MaintenancePage>,
     /// Pages (HTML) for what the edge answers in a task's place, by status.
     pub pages: BTreeMap<u16, String>,
     pub balance: Balance,
@@ -81,7 +83,7 @@ pub struct Policy {
 
 /// `Strict-Transport-Security` (RFC 6797).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hsts {
+pub struct HstsRule {
     /// Seconds.
     pub max_age: u64,
     pub include_subdomains: bool,
@@ -90,15 +92,25 @@ pub struct Hsts {
 
 /// A name and a password for basic authentication.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Login {
+pub struct Credentials {
     pub user: String,
     /// The password's argon2 hash in PHC form (`$argon2id$…`).
     pub hash: String,
 }
 
-impl fmt::Debug for Login {
+/// Requests that pass a route's logins, for the application to judge. The default lets none pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoginExceptions {
+    /// Preflights of other origins: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, and without `Authorization`.
+    pub preflights: bool,
+    /// Requests with `Authorization: Bearer …`, whatever the token: the edge does not know the application's tokens.
+    pub bearer_tokens: bool,
+}
+
+impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
@@ -112,11 +124,11 @@ pub struct HeaderRule {
 /// What one request may take, and one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Limits {
+pub struct RequestLimits {
     /// Bytes of a request's body; more is answered 413.
     pub body: Option<u64>,
     /// Requests of one client (an IPv4 address, an IPv6 /64); more are answered 429.
-    pub rate: Option<Rate>,
+    pub rate: Option<RateLimit>,
     /// How long a client may be silent within a request's body; longer is answered 408. 5 minutes by default.
     pub body_timeout: Option<Duration>,
     /// How long a task may be silent, before its answer and within it; longer before is answered 504. An hour by default, and always
@@ -126,7 +138,7 @@ pub struct Limits {
 
 /// Requests per second, and how many may come at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rate {
+pub struct RateLimit {
     pub per_second: u32,
     /// At least 1.
     pub burst: u32,
@@ -134,7 +146,7 @@ pub struct Rate {
 
 /// A page instead of the application: 503.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Maintenance {
+pub struct MaintenancePage {
     /// HTML; without it a page of ours.
     pub page: Option<String>,
     /// Seconds, for `Retry-After`.
@@ -184,7 +196,7 @@ impl ReleaseCookie {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HealthProbe {
-    pub check: Check,
+    pub check: ProbeCheck,
     /// From one question to the next; 100 ms at least.
     pub interval: Duration,
     /// For one question, connecting included; 10 ms at least.
@@ -198,13 +210,13 @@ pub struct HealthProbe {
 impl Default for HealthProbe {
     fn default() -> Self {
         let (interval, timeout) = (Duration::from_secs(5), Duration::from_secs(2));
-        HealthProbe { check: Check::Tcp, interval, timeout, failures: 2, successes: 1 }
+        HealthProbe { check: ProbeCheck::Tcp, interval, timeout, failures: 2, successes: 1 }
     }
 }
 
 /// What a task is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Check {
+pub enum ProbeCheck {
     /// To accept a connection, and not to close it at once.
     #[default]
     Tcp,

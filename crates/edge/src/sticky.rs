@@ -1,6 +1,6 @@
 //! The cookie that leads a client back to where it was. It names nothing that means anything outside, and is signed, so that nobody
 //! chooses a task or a release for himself.
-use super::upstream::Mark;
+use super::upstream::StickyMark;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header;
 use pingora_http::RequestHeader;
@@ -28,7 +28,7 @@ impl Signer {
         Hmac::new_from_slice(key).ok().map(Signer)
     }
 
-    fn mac(&self, app: &str, mark: Mark) -> Hmac<Sha256> {
+    fn mac(&self, app: &str, mark: StickyMark) -> Hmac<Sha256> {
         let mut mac = self.0.clone();
         mac.update(&mark.task.to_be_bytes());
         mac.update(&mark.release.to_be_bytes());
@@ -37,7 +37,7 @@ impl Signer {
     }
 
     /// The cookie's value for a client of an application.
-    pub fn sign(&self, app: &str, mark: Mark) -> String {
+    pub fn sign(&self, app: &str, mark: StickyMark) -> String {
         let mut value = format!("{:016x}{:016x}", mark.task, mark.release);
         for byte in &self.mac(app, mark).finalize().into_bytes()[..SIGNED] {
             let _ = write!(value, "{byte:02x}");
@@ -46,12 +46,12 @@ impl Signer {
     }
 
     /// What a value says, where it was signed here for this application.
-    pub fn read(&self, app: &str, value: &str) -> Option<Mark> {
+    pub fn read(&self, app: &str, value: &str) -> Option<StickyMark> {
         if value.len() != 32 + 2 * SIGNED || !value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
         }
         let number = |at: usize| u64::from_str_radix(&value[at..at + 16], 16).ok();
-        let mark = Mark { task: number(0)?, release: number(16)? };
+        let mark = StickyMark { task: number(0)?, release: number(16)? };
         let signature: Vec<_> = (32..value.len()).step_by(2).filter_map(|at| u8::from_str_radix(&value[at..at + 2], 16).ok()).collect();
         self.mac(app, mark).verify_truncated_left(&signature).ok().map(|()| mark)
     }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn only_what_was_signed_here_for_this_application_is_believed() {
-        let (signer, mark) = (Signer::new(&[7; 32]).unwrap(), Mark { task: 1, release: u64::MAX });
+        let (signer, mark) = (Signer::new(&[7; 32]).unwrap(), StickyMark { task: 1, release: u64::MAX });
         let value = signer.sign("app_1", mark);
         assert_eq!(signer.read("app_1", &value), Some(mark));
         assert_eq!(signer.read("app_2", &value), None);

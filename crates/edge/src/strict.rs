@@ -8,7 +8,7 @@ pub(super) const FIELDS_LIMIT: usize = 128;
 
 /// Why a request's header is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum HeaderFault {
     /// A line that does not end in CR LF, or a CR elsewhere.
     LineEnd,
     /// Not `METHOD target HTTP/1.x`.
@@ -29,19 +29,19 @@ pub(super) enum Fault {
     TooMany,
 }
 
-impl Fault {
+impl HeaderFault {
     /// The word for the log.
     pub fn word(self) -> &'static str {
         match self {
-            Fault::LineEnd => "line end",
-            Fault::RequestLine => "request line",
-            Fault::Folded => "folded field",
-            Fault::FieldName => "field name",
-            Fault::FieldValue => "field value",
-            Fault::Length => "length",
-            Fault::TransferEncoding => "transfer encoding",
-            Fault::Host => "host",
-            Fault::TooMany => "too many fields",
+            HeaderFault::LineEnd => "line end",
+            HeaderFault::RequestLine => "request line",
+            HeaderFault::Folded => "folded field",
+            HeaderFault::FieldName => "field name",
+            HeaderFault::FieldValue => "field value",
+            HeaderFault::Length => "length",
+            HeaderFault::TransferEncoding => "transfer encoding",
+            HeaderFault::Host => "host",
+            HeaderFault::TooMany => "too many fields",
         }
     }
 }
@@ -66,7 +66,7 @@ fn is_all_token(bytes: &[u8]) -> bool {
 }
 
 #[derive(Default)]
-struct Seen {
+struct FieldCounts {
     fields: usize,
     lengths: usize,
     encodings: usize,
@@ -74,7 +74,7 @@ struct Seen {
 }
 
 /// Checks a request's header, request line and last empty line included.
-pub(super) fn check(header: &[u8]) -> Result<(), Fault> {
+pub(super) fn check(header: &[u8]) -> Result<(), HeaderFault> {
     let mut rest = header;
     // RFC 9112, 2.2: empty lines before the request line may be ignored.
     while let [b'\r', b'\n', more @ ..] = rest {
@@ -82,7 +82,7 @@ pub(super) fn check(header: &[u8]) -> Result<(), Fault> {
     }
     let (line, mut rest) = line(rest)?;
     let is_1_1 = check_request_line(line)?;
-    let mut seen = Seen::default();
+    let mut seen = FieldCounts::default();
     loop {
         let (field, more) = self::line(rest)?;
         rest = more;
@@ -92,31 +92,31 @@ pub(super) fn check(header: &[u8]) -> Result<(), Fault> {
         check_field(field, is_1_1, &mut seen)?;
     }
     if !rest.is_empty() {
-        return Err(Fault::LineEnd); // the parser took a later line for the last
+        return Err(HeaderFault::LineEnd); // the parser took a later line for the last
     }
     match seen {
-        Seen { fields, .. } if fields > FIELDS_LIMIT => Err(Fault::TooMany),
-        Seen { lengths, encodings, .. } if lengths > 1 || (lengths > 0 && encodings > 0) => Err(Fault::Length),
-        Seen { encodings, .. } if encodings > 1 => Err(Fault::TransferEncoding),
-        Seen { hosts, .. } if hosts > 1 || (hosts == 0 && is_1_1) => Err(Fault::Host),
+        FieldCounts { fields, .. } if fields > FIELDS_LIMIT => Err(HeaderFault::TooMany),
+        FieldCounts { lengths, encodings, .. } if lengths > 1 || (lengths > 0 && encodings > 0) => Err(HeaderFault::Length),
+        FieldCounts { encodings, .. } if encodings > 1 => Err(HeaderFault::TransferEncoding),
+        FieldCounts { hosts, .. } if hosts > 1 || (hosts == 0 && is_1_1) => Err(HeaderFault::Host),
         _ => Ok(()),
     }
 }
 
 /// The next line without its end, and what follows.
-fn line(bytes: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
-    let end = memchr::memchr2(b'\r', b'\n', bytes).ok_or(Fault::LineEnd)?;
+fn line(bytes: &[u8]) -> Result<(&[u8], &[u8]), HeaderFault> {
+    let end = memchr::memchr2(b'\r', b'\n', bytes).ok_or(HeaderFault::LineEnd)?;
     match &bytes[end..] {
         [b'\r', b'\n', rest @ ..] => Ok((&bytes[..end], rest)),
-        _ => Err(Fault::LineEnd),
+        _ => Err(HeaderFault::LineEnd),
     }
 }
 
 /// Says whether it is HTTP/1.1.
-fn check_request_line(line: &[u8]) -> Result<bool, Fault> {
+fn check_request_line(line: &[u8]) -> Result<bool, HeaderFault> {
     let mut parts = line.split(|byte| *byte == b' ');
     let (Some(method), Some(target), Some(version), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return Err(Fault::RequestLine);
+        return Err(HeaderFault::RequestLine);
     };
     // Origin form, absolute form, or the asterisk of OPTIONS (RFC 9112, 3.2); CONNECT is answered before this.
     let is_form = matches!(target, [b'/', ..] | b"*")
@@ -126,40 +126,40 @@ fn check_request_line(line: &[u8]) -> Result<bool, Fault> {
     match version {
         b"HTTP/1.1" if is_target && is_all_token(method) => Ok(true),
         b"HTTP/1.0" if is_target && is_all_token(method) => Ok(false),
-        _ => Err(Fault::RequestLine),
+        _ => Err(HeaderFault::RequestLine),
     }
 }
 
-fn check_field(field: &[u8], is_1_1: bool, seen: &mut Seen) -> Result<(), Fault> {
+fn check_field(field: &[u8], is_1_1: bool, seen: &mut FieldCounts) -> Result<(), HeaderFault> {
     seen.fields += 1;
     if matches!(field[0], b' ' | b'\t') {
-        return Err(Fault::Folded);
+        return Err(HeaderFault::Folded);
     }
-    let colon = memchr::memchr(b':', field).ok_or(Fault::FieldName)?;
+    let colon = memchr::memchr(b':', field).ok_or(HeaderFault::FieldName)?;
     let (name, value) = (&field[..colon], field[colon + 1..].trim_ascii());
     if !is_all_token(name) {
-        return Err(Fault::FieldName);
+        return Err(HeaderFault::FieldName);
     }
     if value.iter().any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f) {
-        return Err(Fault::FieldValue);
+        return Err(HeaderFault::FieldValue);
     }
     match name.len() {
         4 if name.eq_ignore_ascii_case(b"host") => {
             seen.hosts += 1;
-            is_host(value).then_some(()).ok_or(Fault::Host)
+            is_host(value).then_some(()).ok_or(HeaderFault::Host)
         }
         14 if name.eq_ignore_ascii_case(b"content-length") => {
             seen.lengths += 1;
             let is_number = !value.is_empty() && value.len() <= 18 && value.iter().all(u8::is_ascii_digit);
-            is_number.then_some(()).ok_or(Fault::Length)
+            is_number.then_some(()).ok_or(HeaderFault::Length)
         }
         17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
             seen.encodings += 1;
-            (is_1_1 && value.eq_ignore_ascii_case(b"chunked")).then_some(()).ok_or(Fault::TransferEncoding)
+            (is_1_1 && value.eq_ignore_ascii_case(b"chunked")).then_some(()).ok_or(HeaderFault::TransferEncoding)
         }
         // Servers that read `_` as `-` would take these for the real ones.
-        14 if name.eq_ignore_ascii_case(b"content_length") => Err(Fault::Length),
-        17 if name.eq_ignore_ascii_case(b"transfer_encoding") => Err(Fault::TransferEncoding),
+        14 if name.eq_ignore_ascii_case(b"content_length") => Err(HeaderFault::Length),
+        17 if name.eq_ignore_ascii_case(b"transfer_encoding") => Err(HeaderFault::TransferEncoding),
         _ => Ok(()),
     }
 }

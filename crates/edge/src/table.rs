@@ -5,8 +5,8 @@ use super::{
     certs::Certs,
     host::normal_host,
     paths,
-    prober::{Asked, Prober},
-    rules::Rules,
+    prober::{ProbeRequest, Prober},
+    rules::CompiledPolicy,
     signals::{Meter, Meters},
     snapshot::{Backend, Challenge, PanelRoute, Policy, Route, Snapshot, Target},
     sticky::Signer,
@@ -53,21 +53,21 @@ pub(super) enum Refusal {
 }
 
 #[derive(Debug)]
-pub(super) enum Leads {
+pub(super) enum RouteTarget {
     Tasks { pool: Pool, hold: Duration },
     Redirect(Box<str>),
     Stopped,
     Empty,
 }
 
-/// What a host and a path lead to.
+/// An entry of the table: what a host and a path lead to.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct RouteSlot {
     pub app: Arc<App>,
     /// See [`paths::prefix`].
     pub prefix: Box<str>,
-    pub rules: Arc<Rules>,
-    pub leads: Leads,
+    pub rules: Arc<CompiledPolicy>,
+    pub target: RouteTarget,
     /// Tells its clients' buckets from those of other places.
     pub key: Box<str>,
 }
@@ -82,54 +82,54 @@ pub(super) struct App {
     pub meter: Arc<Meter>,
 }
 
-type Places = Vec<Arc<Place>>;
+type Slots = Vec<Arc<RouteSlot>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Table {
     version: u64,
-    exact: HashMap<Box<str>, Places>,
+    exact: HashMap<Box<str>, Slots>,
     /// Without the `*.`.
-    wild: HashMap<Box<str>, Places>,
+    wild: HashMap<Box<str>, Slots>,
     /// Answers to HTTP-01, by token.
     answers: HashMap<String, String>,
     pub signer: Option<Signer>,
 }
 
-/// Nobody takes the request now. It is worth waiting so long for another table, and then it is this refusal.
-struct Nobody {
+/// No backend can take the request now. `hold` is how long it is worth waiting for another table; after that the client gets `then`.
+struct NoRoute {
     hold: Duration,
     then: Refusal,
 }
 
-impl Leads {
+impl RouteTarget {
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
-            Leads::Tasks { .. } | Leads::Redirect(_) => None,
-            Leads::Stopped => Some(Refusal::Stopped),
-            Leads::Empty => Some(Refusal::Empty),
+            RouteTarget::Tasks { .. } | RouteTarget::Redirect(_) => None,
+            RouteTarget::Stopped => Some(Refusal::Stopped),
+            RouteTarget::Empty => Some(Refusal::Empty),
         }
     }
 }
 
 impl Table {
     /// What a host, as the table spells it, and a path lead to.
-    pub fn find(&self, host: &str, path: &str) -> Option<&Arc<Place>> {
-        let fits = |places: &'_ Places| {
-            if let [only] = &places[..]
+    pub fn find(&self, host: &str, path: &str) -> Option<&Arc<RouteSlot>> {
+        let fits = |slots: &'_ Slots| {
+            if let [only] = &slots[..]
                 && only.prefix.is_empty()
             {
                 return Some(0);
             }
             let path = paths::plain(path);
-            places.iter().position(|place| paths::begins_with(&path, &place.prefix))
+            slots.iter().position(|slot| paths::begins_with(&path, &slot.prefix))
         };
-        if let Some(places) = self.exact.get(host)
-            && let Some(n) = fits(places)
+        if let Some(slots) = self.exact.get(host)
+            && let Some(n) = fits(slots)
         {
-            return places.get(n);
+            return slots.get(n);
         }
-        let places = self.wild.get(host.split_once('.')?.1)?;
-        places.get(fits(places)?)
+        let slots = self.wild.get(host.split_once('.')?.1)?;
+        slots.get(fits(slots)?)
     }
 
     /// The answer to an authority that asks for a token.
@@ -137,30 +137,32 @@ impl Table {
         self.answers.get(token).map(String::as_str)
     }
 
-    fn look(&self, host: &str, path: &str, tried: &Tried) -> Result<&Arc<Upstream>, Nobody> {
-        let nobody = |hold, then| Err(Nobody { hold, then });
-        match self.find(host, path).map(|place| &place.leads) {
-            Some(Leads::Tasks { pool, hold }) if pool.is_empty() => nobody(*hold, Refusal::NoTask),
-            Some(Leads::Tasks { pool, hold }) => pool.choose(tried).map_or_else(|| nobody(PATIENCE.min(*hold), Refusal::Unreachable), Ok),
+    fn look(&self, host: &str, path: &str, tried: &Tried) -> Result<&Arc<Upstream>, NoRoute> {
+        let no_route = |hold, then| Err(NoRoute { hold, then });
+        match self.find(host, path).map(|slot| &slot.target) {
+            Some(RouteTarget::Tasks { pool, hold }) if pool.is_empty() => no_route(*hold, Refusal::NoTask),
+            Some(RouteTarget::Tasks { pool, hold }) => {
+                pool.choose(tried).map_or_else(|| no_route(PATIENCE.min(*hold), Refusal::Unreachable), Ok)
+            }
             // The route became a redirect while the request was held: there is nobody to wait for.
-            Some(Leads::Redirect(_)) => nobody(Duration::ZERO, Refusal::NoTask),
-            other => nobody(Duration::ZERO, other.and_then(Leads::refusal).unwrap_or(Refusal::UnknownHost)),
+            Some(RouteTarget::Redirect(_)) => no_route(Duration::ZERO, Refusal::NoTask),
+            other => no_route(Duration::ZERO, other.and_then(RouteTarget::refusal).unwrap_or(Refusal::UnknownHost)),
         }
     }
 
-    fn add(&mut self, host: &str, place: Place) {
+    fn add(&mut self, host: &str, slot: RouteSlot) {
         let (map, name) = match host.strip_prefix("*.") {
             Some(parent) => (&mut self.wild, parent),
             None => (&mut self.exact, host),
         };
-        let places = map.entry(normal_host(name).into()).or_default();
-        if let Some(same) = places.iter_mut().find(|other| other.prefix == place.prefix) {
-            *same = Arc::new(place);
+        let slots = map.entry(normal_host(name).into()).or_default();
+        if let Some(same) = slots.iter_mut().find(|other| other.prefix == slot.prefix) {
+            *same = Arc::new(slot);
             return;
         }
-        let after = places.iter().position(|other| other.prefix.len() < place.prefix.len()).unwrap_or(places.len());
-        places.reserve_exact(1);
-        places.insert(after, Arc::new(place));
+        let after = slots.iter().position(|other| other.prefix.len() < slot.prefix.len()).unwrap_or(slots.len());
+        slots.reserve_exact(1);
+        slots.insert(after, Arc::new(slot));
     }
 }
 
@@ -190,9 +192,9 @@ pub(super) struct Routes {
 }
 
 /// A request that waits. It counts until it is dropped.
-struct Held<'a>(&'a AtomicUsize, Option<Arc<App>>);
+struct HeldRequest<'a>(&'a AtomicUsize, Option<Arc<App>>);
 
-impl Drop for Held<'_> {
+impl Drop for HeldRequest<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
         if let Some(app) = &self.1 {
@@ -234,6 +236,15 @@ impl Routes {
         app
     }
 
+    /// The panel's own hosts, as routes.
+    fn panel_routes(&self) -> impl Iterator<Item = Route> {
+        self.panel.iter().flat_map(PanelRoute::backends).map(|(host, backend)| {
+            let policy = Policy { https_only: self.certs.are_for(host), ..Policy::default() };
+            let target = Target::Tasks { backends: vec![backend], hold: PATIENCE };
+            Route { policy: Some(Box::new(policy)), ..Route::new(host, "panel", target) }
+        })
+    }
+
     /// Puts a snapshot in place, unless a newer one is live already. Says whether it did.
     pub fn publish(&self, snapshot: Snapshot) -> bool {
         let mut known = self.known();
@@ -252,31 +263,27 @@ impl Routes {
         self.certs.publish(&snapshot.certificates, &snapshot.challenges);
         let mut table = Table { version: snapshot.version, ..Table::default() };
         let mut probed = HashMap::new();
+        let mut policies = Vec::new();
         table.exact.reserve(snapshot.routes.len());
-        let panel = self.panel.iter().flat_map(PanelRoute::backends).map(|(host, backend)| {
-            let policy = Policy { https_only: self.certs.are_for(host), ..Policy::default() };
-            let target = Target::Tasks { backends: vec![backend], hold: PATIENCE };
-            Route { policy: Some(Box::new(policy)), ..Route::new(host, "panel", target) }
-        });
-        for route in snapshot.routes.into_iter().chain(panel) {
-            let rules = Rules::of(route.policy, &route.host);
-            let leads = match route.target {
+        for route in snapshot.routes.into_iter().chain(self.panel_routes()) {
+            let rules = CompiledPolicy::of(route.policy, &route.host, &mut policies);
+            let target = match route.target {
                 Target::Tasks { backends, hold } => {
                     let all: Vec<_> = backends.into_iter().map(|backend| upstream(&route.app, backend)).collect();
                     let balance = &rules.policy.balance;
                     if let Some(probe) = &balance.probe {
-                        let asked = Asked::of(probe, &route.host);
+                        let asked = ProbeRequest::of(probe, &route.host);
                         probed.extend(all.iter().map(|upstream| (Arc::as_ptr(upstream), asked.clone())));
                     }
-                    Leads::Tasks { pool: Pool::new(all, |release| balance.weights.get(release).copied(), balance.slow_start), hold }
+                    RouteTarget::Tasks { pool: Pool::new(all, |release| balance.weights.get(release).copied(), balance.slow_start), hold }
                 }
-                Target::Redirect { host } => Leads::Redirect(host.into()),
-                Target::Stopped => Leads::Stopped,
-                Target::Empty => Leads::Empty,
+                Target::Redirect { host } => RouteTarget::Redirect(host.into()),
+                Target::Stopped => RouteTarget::Stopped,
+                Target::Empty => RouteTarget::Empty,
             };
             let prefix: Box<str> = paths::prefix(&route.path).into();
             let key = format!("{}{prefix}", route.host).into();
-            table.add(&route.host, Place { app: self.app(&route.app), prefix, rules, leads, key });
+            table.add(&route.host, RouteSlot { app: self.app(&route.app), prefix, rules, target, key });
         }
         for challenge in &snapshot.challenges {
             if let Challenge::Http { token, key_authorization } = challenge {
@@ -341,7 +348,7 @@ impl Routes {
     ///
     /// The table is looked at again after counting: whoever publishes a table without a backend and then sees nothing in flight
     /// there knows that nothing will come any more.
-    fn reserve(&self, host: &str, path: &str, tried: &Tried) -> Result<InFlight, Nobody> {
+    fn reserve(&self, host: &str, path: &str, tried: &Tried) -> Result<InFlight, NoRoute> {
         loop {
             let table = self.live.load();
             let in_flight = InFlight::begin(table.look(host, path, tried)?.clone());
@@ -358,11 +365,11 @@ impl Routes {
     }
 
     /// Counts a request as waiting, where there is room for one more.
-    fn hold(&self, host: &str, path: &str) -> Result<Held<'_>, Refusal> {
-        let app = self.live.load().find(host, path).map(|place| place.app.clone());
+    fn hold(&self, host: &str, path: &str) -> Result<HeldRequest<'_>, Refusal> {
+        let app = self.live.load().find(host, path).map(|slot| slot.app.clone());
         let in_all = self.held.fetch_add(1, Ordering::Relaxed);
         let of_app = app.as_ref().map_or(0, |app| app.held.fetch_add(1, Ordering::Relaxed));
-        let held = Held(&self.held, app);
+        let held = HeldRequest(&self.held, app);
         if in_all < self.limits.in_all && of_app < self.limits.per_app { Ok(held) } else { Err(Refusal::Full) }
     }
 
@@ -372,16 +379,16 @@ impl Routes {
         let start = tokio::time::Instant::now();
         let mut held = None;
         loop {
-            let nobody = match self.reserve(host, path, tried) {
+            let no_route = match self.reserve(host, path, tried) {
                 Ok(in_flight) => return Ok(in_flight),
-                Err(nobody) => nobody,
+                Err(no_route) => no_route,
             };
-            if nobody.hold > start.elapsed() && held.is_none() {
+            if no_route.hold > start.elapsed() && held.is_none() {
                 held = Some(self.hold(host, path)?);
             }
-            match tokio::time::timeout_at(start + nobody.hold, changed.changed()).await {
+            match tokio::time::timeout_at(start + no_route.hold, changed.changed()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return Err(nobody.then),
+                Ok(Err(_)) | Err(_) => return Err(no_route.then),
             }
         }
     }

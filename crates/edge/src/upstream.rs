@@ -1,6 +1,6 @@
 //! One backend and what is known of it: how many requests it has in hand and whether it failed lately; and which of several to
 //! ask next.
-use super::{prober::Asked, signals::Meter, snapshot::Backend};
+use super::{prober::ProbeRequest, signals::Meter, snapshot::Backend};
 use rand::Rng;
 use std::{
     sync::{
@@ -24,7 +24,7 @@ pub(super) struct Upstream {
     pub backend: Backend,
     pub meter: Arc<Meter>,
     /// The same for this backend on every edge.
-    pub mark: Mark,
+    pub mark: StickyMark,
     in_flight: AtomicUsize,
     /// Milliseconds after `born` until which it is passed over.
     ejected_until: AtomicU64,
@@ -44,21 +44,21 @@ pub(super) struct Upstream {
 #[derive(Debug, Default)]
 struct Watched {
     /// As the live table wants it, if it does.
-    asked: Option<Arc<Asked>>,
+    asked: Option<Arc<ProbeRequest>>,
     /// Somebody sees to it.
     is_watched: bool,
 }
 
 /// A task and its release in short, for a cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(super) struct StickyMark {
     pub task: u64,
     pub release: u64,
 }
 
-impl Mark {
+impl StickyMark {
     pub fn of(backend: &Backend) -> Self {
-        Mark { task: short(&backend.task), release: short(&backend.release) }
+        StickyMark { task: short(&backend.task), release: short(&backend.release) }
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) fn short(text: &str) -> u64 {
 impl Upstream {
     pub fn new(backend: Backend, meter: Arc<Meter>) -> Arc<Self> {
         Arc::new(Upstream {
-            mark: Mark::of(&backend),
+            mark: StickyMark::of(&backend),
             backend,
             meter,
             in_flight: AtomicUsize::new(0),
@@ -104,15 +104,15 @@ impl Upstream {
     }
 
     /// Says how it is to be probed from now on.
-    pub fn ask(&self, asked: Option<Asked>) {
+    pub fn ask(&self, asked: Option<ProbeRequest>) {
         let mut watched = self.watched();
         if watched.asked.as_deref() != asked.as_ref() {
             watched.asked = asked.map(Arc::new);
         }
     }
 
-    /// How it is to be probed. Nothing says to its watcher that this is over; what its probe said last is forgotten.
-    pub fn asked(&self) -> Option<Arc<Asked>> {
+    /// How it is to be probed. `None` tells the watcher to stop; the last probe's result is dropped.
+    pub fn asked(&self) -> Option<Arc<ProbeRequest>> {
         let mut watched = self.watched();
         if watched.asked.is_none() {
             watched.is_watched = false;
@@ -212,7 +212,7 @@ pub(super) struct Tried {
     /// A kept connection to this one was dead, which says nothing of the backend: where no other is left it is asked again.
     pub stale: Option<Arc<Upstream>>,
     /// Where the client was before.
-    pub wish: Option<Mark>,
+    pub wish: Option<StickyMark>,
     /// The release that the client asks for, in short.
     pub release: Option<u64>,
 }
@@ -279,7 +279,7 @@ impl Pool {
         before.or_else(|| two_choices(&self.all, is_fit, Duration::ZERO))
     }
 
-    fn wished(&self, wish: Mark, tried: &Tried) -> Option<&Arc<Upstream>> {
+    fn wished(&self, wish: StickyMark, tried: &Tried) -> Option<&Arc<Upstream>> {
         // A release that was taken out of the shares keeps nobody.
         let is_shared =
             |u: &Arc<Upstream>| self.shares.is_empty() || self.shares.iter().any(|(_, group)| group[0].mark.release == u.mark.release);

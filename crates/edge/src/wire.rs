@@ -1,6 +1,6 @@
 //! A client's connection as pingora sees it: TCP or TLS, small writes gathered, and a watch over the header of each HTTP/1 request: its
 //! size, its number of lines, and how long it may take in all, however steadily its bytes drip.
-use super::{headers::Origin, noise::Noise, strict::FIELDS_LIMIT};
+use super::{headers::ForwardedFields, log_throttle::LogThrottle, strict::FIELDS_LIMIT};
 use async_trait::async_trait;
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
@@ -23,6 +23,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
+    sync::Semaphore,
     time::{Sleep, sleep},
 };
 use tokio_rustls::server::TlsStream;
@@ -35,8 +36,16 @@ const GATHERED: usize = 8 * 1024;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long a connection may be silent before its first byte.
 const FIRST_BYTE: Duration = Duration::from_secs(30);
-/// How long, and for how much, a client is listened to after the last word was said, so that it can read that word.
-const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
+/// A client that still sends when its answer is complete is read on for so long in all, for so long a silence, and for so many bytes.
+/// A connection that is closed while bytes of it are unread is reset, and a reset takes the answer with it.
+const LINGER: Duration = Duration::from_secs(10);
+const LINGER_SILENCE: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 64 << 20;
+/// Connections that are read on at the same time. They count as nobody's any more, so there is a limit of their own.
+const LINGERING: usize = 2_000;
+/// Printable characters that may not stand in a request's target (RFC 3986), and that the parser behind this refuses. They are
+/// percent-encoded on their way in.
+const UNENCODED: [u8; 4] = [b'"', b'<', b'>', b'`'];
 
 /// What is known of a connection. The proxy finds it through pingora's digest.
 #[derive(Debug)]
@@ -47,12 +56,12 @@ pub(super) struct Conn {
     pub is_tls: bool,
     /// Whether what `client` says of whom it speaks for is believed.
     pub is_trusted: bool,
-    /// Odd while a request is in the hands of the proxy, even while its header is awaited.
+    /// The request's epoch: an odd number while the proxy handles a request, an even one while a header is awaited.
     epoch: AtomicU32,
     /// The client is still sending, and is to read our last word all the same.
     lingers: AtomicBool,
     /// What tasks were told last of where its requests come from, for the host that it asked for.
-    told: Mutex<Option<(Box<str>, Origin)>>,
+    told: Mutex<Option<(Box<str>, ForwardedFields)>>,
 }
 
 impl Conn {
@@ -62,6 +71,7 @@ impl Conn {
 
     /// A request's header has come whole.
     pub fn begin(&self) {
+        self.lingers.store(false, Relaxed);
         self.epoch.fetch_or(1, Relaxed);
     }
 
@@ -71,7 +81,7 @@ impl Conn {
     }
 
     /// What tasks are told of where its requests for a host come from; a connection mostly asks for one host.
-    pub fn told<E>(&self, host: &str, say: impl FnOnce() -> Result<Origin, E>) -> Result<Origin, E> {
+    pub fn told<E>(&self, host: &str, say: impl FnOnce() -> Result<ForwardedFields, E>) -> Result<ForwardedFields, E> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, origin)) = told.as_ref()
             && **known == *host
@@ -135,14 +145,14 @@ fn gone() -> io::Error {
 
 /// Why a header is turned away before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wrong {
+enum HeaderProblem {
     TooLarge,
     Nul,
 }
 
 /// Watches a header come.
 #[derive(Default)]
-struct Watch {
+struct HeaderWatch {
     /// The epoch that the rest is about.
     epoch: u32,
     bytes: usize,
@@ -154,11 +164,35 @@ struct Watch {
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Watch {
+impl HeaderWatch {
     fn follow(&mut self, epoch: u32) {
         if self.epoch != epoch {
-            *self = Watch { epoch, ..Watch::default() };
+            *self = HeaderWatch { epoch, ..HeaderWatch::default() };
         }
+    }
+
+    /// The bytes with the characters of [`UNENCODED`] percent-encoded within the request line; `None` where there are none of them.
+    fn encoded(&mut self, epoch: u32, bytes: &[u8]) -> Option<Vec<u8>> {
+        self.follow(epoch);
+        if epoch & 1 == 1 || self.lines > 0 || self.is_whole {
+            return None;
+        }
+        // Empty lines before the request line are not the request line.
+        let start = if self.line > 0 { 0 } else { bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))? };
+        let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at);
+        let is_unencoded = |byte: &u8| UNENCODED.contains(byte);
+        bytes[start..end].iter().find(|byte| is_unencoded(byte))?;
+        let mut encoded = Vec::with_capacity(bytes.len() + 32);
+        encoded.extend_from_slice(&bytes[..start]);
+        for byte in &bytes[start..end] {
+            if is_unencoded(byte) {
+                encoded.extend_from_slice(format!("%{byte:02X}").as_bytes());
+            } else {
+                encoded.push(*byte);
+            }
+        }
+        encoded.extend_from_slice(&bytes[end..]);
+        Some(encoded)
     }
 
     fn is_waiting(&self) -> bool {
@@ -173,17 +207,17 @@ impl Watch {
     }
 
     /// Takes note of bytes. Says what is wrong with them.
-    fn saw(&mut self, bytes: &[u8]) -> Option<Wrong> {
+    fn saw(&mut self, bytes: &[u8]) -> Option<HeaderProblem> {
         if self.epoch & 1 == 1 || self.is_whole {
             return None;
         }
         let start = self.bytes;
         let nul = memchr::memchr(0, bytes);
         if self.is_more_than_taken(bytes) {
-            return Some(Wrong::TooLarge);
+            return Some(HeaderProblem::TooLarge);
         }
         // The parser spells some of what cannot stand in a target so that it can; a body behind the header may have any byte.
-        nul.is_some_and(|nul| nul < self.bytes - start).then_some(Wrong::Nul)
+        nul.is_some_and(|nul| nul < self.bytes - start).then_some(HeaderProblem::Nul)
     }
 
     fn is_more_than_taken(&mut self, bytes: &[u8]) -> bool {
@@ -223,10 +257,10 @@ pub(super) struct Wire {
     ahead: Vec<u8>,
     /// Written, and not sent yet.
     out: Vec<u8>,
-    watch: Option<Watch>,
+    watch: Option<HeaderWatch>,
     /// How much of the preface is awaited where HTTP/2 was agreed on with TLS, and how long: pingora waits for it without an end.
     preface: Option<(usize, Pin<Box<Sleep>>)>,
-    noise: Arc<Noise>,
+    log: Arc<LogThrottle>,
     /// How long a whole header may take.
     header_timeout: Duration,
 }
@@ -238,34 +272,41 @@ impl fmt::Debug for Wire {
 }
 
 impl Wire {
-    pub fn plain(io: TcpStream, conn: Arc<Conn>, noise: Arc<Noise>, header_timeout: Duration) -> io::Result<Self> {
+    pub fn plain(io: TcpStream, conn: Arc<Conn>, log: Arc<LogThrottle>, header_timeout: Duration) -> io::Result<Self> {
         let fd = io.as_raw_fd();
-        Self::new(Io::Plain(io), fd, conn, None, noise, header_timeout)
+        Self::new(Io::Plain(io), fd, conn, None, log, header_timeout)
     }
 
-    pub fn tls(io: TlsStream<TcpStream>, conn: Arc<Conn>, noise: Arc<Noise>, header_timeout: Duration) -> io::Result<Self> {
+    pub fn tls(io: TlsStream<TcpStream>, conn: Arc<Conn>, log: Arc<LogThrottle>, header_timeout: Duration) -> io::Result<Self> {
         let fd = io.get_ref().0.as_raw_fd();
         let is_h2 = io.get_ref().1.alpn_protocol() == Some(b"h2");
         let alpn = if is_h2 { ALPN::H2 } else { ALPN::H1 };
-        Self::new(Io::Tls(Box::new(io)), fd, conn, Some(alpn), noise, header_timeout)
+        Self::new(Io::Tls(Box::new(io)), fd, conn, Some(alpn), log, header_timeout)
     }
 
-    fn new(io: Io, fd: i32, conn: Arc<Conn>, alpn: Option<ALPN>, noise: Arc<Noise>, header_timeout: Duration) -> io::Result<Self> {
+    fn new(io: Io, fd: i32, conn: Arc<Conn>, alpn: Option<ALPN>, log: Arc<LogThrottle>, header_timeout: Duration) -> io::Result<Self> {
         let socket = Arc::new(SocketDigest::from_raw_fd(fd));
         let _ = socket.peer_addr.set(Some(PingoraAddr::Inet(conn.client)));
         let nothing = ResponseHeader::build(200, Some(0)).map_err(io::Error::other)?;
         let proxy = Arc::new(ProxyDigest::new(Box::new(nothing), Some(Box::new(conn.clone()))));
         let preface = matches!(alpn, Some(ALPN::H2)).then(|| (PREFACE.len(), Box::pin(sleep(header_timeout))));
-        let watch = preface.is_none().then(Watch::default);
-        Ok(Wire { io, conn, proxy, socket, fd, alpn, ahead: vec![], out: vec![], watch, preface, noise, header_timeout })
+        let watch = preface.is_none().then(HeaderWatch::default);
+        Ok(Wire { io, conn, proxy, socket, fd, alpn, ahead: vec![], out: vec![], watch, preface, log, header_timeout })
     }
 
     /// Answers in the proxy's place and ends the connection.
     fn turn_away<T>(&mut self, answer: &'static [u8], why: &str) -> Poll<io::Result<T>> {
-        self.noise.refused(self.conn.client.ip(), "request header", why);
+        self.log.refused(self.conn.client.ip(), "request header", why);
         let io = std::mem::replace(&mut self.io, Io::Gone);
         tokio::spawn(linger(io, answer.to_vec()));
         Poll::Ready(Err(gone()))
+    }
+
+    /// Hands on what was read already, as far as there is room.
+    fn take_ahead(&mut self, buf: &mut ReadBuf<'_>) {
+        let count = self.ahead.len().min(buf.remaining());
+        buf.put_slice(&self.ahead[..count]);
+        self.ahead.drain(..count);
     }
 
     /// Sends what was gathered.
@@ -291,23 +332,24 @@ impl Wire {
     }
 }
 
-/// The last word to a client that may still be sending: closing at once would reset the connection and take the word with it.
+/// Sends the last bytes of an answer to a client that may still be sending, and reads on within bounds before the connection is closed.
 async fn linger(io: Io, last: Vec<u8>) {
+    static PERMITS: Semaphore = Semaphore::const_new(LINGERING);
     async fn on(mut io: impl AsyncRead + AsyncWrite + Unpin, last: Vec<u8>) {
-        let (longest, most) = LINGER;
         let talk = async {
             io.write_all(&last).await?;
             io.shutdown().await?;
-            let (mut scrap, mut left) = ([0; 4096], most);
+            let Ok(_permit) = PERMITS.try_acquire() else { return Ok(()) };
+            let (mut scrap, mut left) = (vec![0; 16 * 1024], LINGER_BYTES);
             while left > 0 {
-                match io.read(&mut scrap).await? {
+                match tokio::time::timeout(LINGER_SILENCE, io.read(&mut scrap)).await?? {
                     0 => break,
                     count => left = left.saturating_sub(count),
                 }
             }
             io::Result::Ok(())
         };
-        let _ = tokio::time::timeout(longest, talk).await;
+        let _ = tokio::time::timeout(LINGER, talk).await;
     }
     match io {
         Io::Plain(io) => on(io, last).await,
@@ -337,11 +379,17 @@ impl AsyncRead for Wire {
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = if this.ahead.is_empty() {
-            this.io.poll_read(cx, buf)
+            let read = this.io.poll_read(cx, buf);
+            if let Some(watch) = &mut this.watch
+                && let Some(encoded) = watch.encoded(this.conn.epoch.load(Relaxed), &buf.filled()[before..])
+            {
+                buf.set_filled(before);
+                this.ahead = encoded;
+                this.take_ahead(buf);
+            }
+            read
         } else {
-            let count = this.ahead.len().min(buf.remaining());
-            buf.put_slice(&this.ahead[..count]);
-            this.ahead.drain(..count);
+            this.take_ahead(buf);
             Poll::Ready(Ok(()))
         };
         if let Some((awaited, end)) = &mut this.preface {
@@ -350,7 +398,7 @@ impl AsyncRead for Wire {
                 this.preface = None;
             } else if read.is_pending() {
                 ready!(end.as_mut().poll(cx));
-                this.noise.refused(this.conn.client.ip(), "connection", "it began with nothing");
+                this.log.refused(this.conn.client.ip(), "connection", "it began with nothing");
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
@@ -360,8 +408,8 @@ impl AsyncRead for Wire {
             && let Some(wrong) = watch.saw(&buf.filled()[before..])
         {
             return match wrong {
-                Wrong::TooLarge => this.turn_away(TOO_LARGE, "too large"),
-                Wrong::Nul => this.turn_away(NO_HTTP, "it is no HTTP"),
+                HeaderProblem::TooLarge => this.turn_away(TOO_LARGE, "too large"),
+                HeaderProblem::Nul => this.turn_away(NO_HTTP, "it is no HTTP"),
             };
         }
         match read {
@@ -385,7 +433,7 @@ impl AsyncWrite for Wire {
         if let Some(watch) = &mut this.watch
             && watch.is_refused(this.conn.epoch.load(Relaxed))
         {
-            this.noise.refused(this.conn.client.ip(), "request", "it is no HTTP");
+            this.log.refused(this.conn.client.ip(), "request", "it is no HTTP");
         }
         let size: usize = bufs.iter().map(|buf| buf.len()).sum();
         if this.out.len() + size <= GATHERED {
@@ -430,7 +478,7 @@ impl AsyncWrite for Wire {
 impl Shutdown for Wire {
     async fn shutdown(&mut self) {
         if !self.conn.lingers.load(Relaxed) {
-            let _ = tokio::time::timeout(LINGER.0, AsyncWriteExt::shutdown(self)).await;
+            let _ = tokio::time::timeout(LINGER_SILENCE, AsyncWriteExt::shutdown(self)).await;
         }
     }
 }
@@ -457,7 +505,8 @@ impl Peek for Wire {
         if ahead.starts_with(PREFACE) {
             self.watch = None;
         }
-        self.ahead = ahead;
+        let encoded = self.watch.as_mut().and_then(|watch| watch.encoded(self.conn.epoch.load(Relaxed), &ahead));
+        self.ahead = encoded.unwrap_or(ahead);
         Ok(true)
     }
 }

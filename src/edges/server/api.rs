@@ -1,7 +1,7 @@
 //! The API's door to edges: the operator's, and the edges' own.
 use crate::web::{declared::Declare, rate_limits::Class};
 use crate::{
-    edge::remote::{Heard, Report},
+    edge::remote::{EdgeReport, ReportReply},
     edges::{
         model::{EDGE, Edge, EdgeForm, NewEdge},
         server::{
@@ -129,8 +129,8 @@ async fn follow(visitor: Visitor, headers: HeaderMap, request: Request) -> Resul
 /// For `skypanel edge`, with its own token: how it is and what it measured. A report that comes twice is counted once.
 #[utoipa::path(post, path = "/api/edge/report", tag = "Edges", request_body = serde_json::Value, security(("edge" = [])),
     responses((status = 200, description = "Whether its measures were news, and the newest version", body = Success<serde_json::Value>)))]
-async fn report(visitor: Visitor, headers: HeaderMap, request: Request) -> Answer<Heard> {
+async fn report(visitor: Visitor, headers: HeaderMap, request: Request) -> Answer<ReportReply> {
     let edge = service::by_token(&visitor.panel, bearer_of(&headers)).await?;
-    let Input(said) = Input::<Report>::from_request(request, &()).await?;
+    let Input(said) = Input::<EdgeReport>::from_request(request, &()).await?;
     ok(service::report(&visitor.panel, &edge, &visitor.origin.address, said).await?)
 }

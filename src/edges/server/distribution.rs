@@ -2,7 +2,7 @@
 //! it; the lines of the last changes are kept, so that an edge that was away for a moment gets those alone.
 use crate::edge::{
     Snapshot,
-    remote::{Keyed, Piece, Print, Word, digest, pieces, print},
+    remote::{Chunk, Control, Fingerprint, KeyedChunk, chunks, digest, fingerprint},
 };
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -53,7 +53,7 @@ pub struct Live {
 #[derive(Debug, Clone)]
 struct Item {
     text: Arc<RawValue>,
-    print: Print,
+    fingerprint: Fingerprint,
 }
 
 /// A change as it is told.
@@ -82,9 +82,9 @@ impl Default for Distribution {
     }
 }
 
-/// A word as a line.
-pub fn line(word: &Word) -> Bytes {
-    let mut text = serde_json::to_vec(word).unwrap_or_default();
+/// A control message as a line.
+pub fn line<T: serde::Serialize>(control: &Control<T>) -> Bytes {
+    let mut text = serde_json::to_vec(control).unwrap_or_default();
     text.push(b'\n');
     text.into()
 }
@@ -93,15 +93,15 @@ impl Live {
     /// Everything, as one line; written when the first edge needs it.
     pub fn full(&self) -> Bytes {
         let write = || {
-            let pieces = self.items.iter().map(|(key, item)| keyed(key, item)).collect();
-            line(&Word::Full { version: self.version, digest: self.digest.clone(), pieces })
+            let chunks = self.items.iter().map(|(key, item)| keyed(key, item)).collect();
+            line(&Control::Full { version: self.version, digest: self.digest.clone(), chunks })
         };
         self.full.get_or_init(write).clone()
     }
 
     /// That it is live.
     pub fn now(&self) -> Bytes {
-        line(&Word::Now { version: self.version, digest: self.digest.clone() })
+        line(&Control::<&RawValue>::Now { version: self.version, digest: self.digest.clone() })
     }
 
     /// What an edge needs that has the content of a digest under a version: nothing new, some changes, or everything. Changes that were
@@ -119,8 +119,8 @@ impl Live {
     }
 }
 
-fn keyed(key: &str, item: &Item) -> Keyed {
-    Keyed { key: key.to_string(), piece: (*item.text).to_owned() }
+fn keyed<'a>(key: &str, item: &'a Item) -> KeyedChunk<&'a RawValue> {
+    KeyedChunk { key: key.to_string(), chunk: &item.text }
 }
 
 /// What edges elsewhere are told, as the parts of this process share it.
@@ -140,16 +140,16 @@ impl Distribution {
     /// Writes a snapshot down. What did not change since the last one is not hashed again.
     pub fn draft(&self, snapshot: &Snapshot) -> Draft {
         let live = self.live();
-        let item = |piece: Piece| {
-            let (key, text) = (piece.key(), serde_json::value::to_raw_value(&piece).ok()?);
+        let item = |chunk: Chunk| {
+            let (key, text) = (chunk.key(), serde_json::value::to_raw_value(&chunk).ok()?);
             let item = match live.items.get(&key).filter(|known| known.text.get() == text.get()) {
                 Some(known) => known.clone(),
-                None => Item { print: print(&key, text.get()), text: text.into() },
+                None => Item { fingerprint: fingerprint(&key, text.get()), text: text.into() },
             };
             Some((key, item))
         };
-        let items: BTreeMap<String, Item> = pieces(snapshot).filter_map(item).collect();
-        Draft { digest: digest(items.values().map(|item| &item.print)), items }
+        let items: BTreeMap<String, Item> = chunks(snapshot).filter_map(item).collect();
+        Draft { digest: digest(items.values().map(|item| &item.fingerprint)), items }
     }
 
     /// Makes a draft live under a version. Says to how many streams it goes.
@@ -157,11 +157,11 @@ impl Distribution {
         let live = self.live();
         let mut steps = live.steps.clone();
         if draft.digest != live.digest && live.version > 0 {
-            let is_new = |(key, item): &(&String, &Item)| live.items.get(*key).is_none_or(|known| known.print != item.print);
+            let is_new = |(key, item): &(&String, &Item)| live.items.get(*key).is_none_or(|known| known.fingerprint != item.fingerprint);
             let put = draft.items.iter().filter(is_new).map(|(key, item)| keyed(key, item)).collect();
             let drop = live.items.keys().filter(|key| !draft.items.contains_key(*key)).cloned().collect();
-            let word = Word::Change { from: live.digest.clone(), version, digest: draft.digest.clone(), put, drop };
-            steps.push_back(Step { from: live.digest.as_str().into(), version, line: line(&word) });
+            let control = Control::Change { from: live.digest.clone(), version, digest: draft.digest.clone(), put, drop };
+            steps.push_back(Step { from: live.digest.as_str().into(), version, line: line(&control) });
             while steps.len() > KEPT || steps.iter().map(|step| step.line.len()).sum::<usize>() > KEPT_BYTES {
                 steps.pop_front();
             }

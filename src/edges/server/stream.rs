@@ -4,7 +4,7 @@ use super::service;
 use crate::edges::server::distribution::EdgeDistribution;
 use crate::orgs::server::ROUTES;
 use crate::{
-    edge::remote::{End, HEARTBEAT, Word},
+    edge::remote::{Control, End, HEARTBEAT},
     edges::server::distribution::{Listener, Live, line},
     error::Result,
     runtime::panel::Panel,
@@ -99,7 +99,7 @@ impl Following {
             End::Stopping => "The panel is stopping.",
             End::Replaced => "The same edge opened another stream. Is its token used twice?",
         };
-        self.lines.push_back(line(&Word::End { reason, message: message.into() }));
+        self.lines.push_back(line(&Control::<&serde_json::value::RawValue>::End { reason, message: message.into() }));
         self.is_over = true;
     }
 }

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sha2::{Digest, Sha256};
-use std::{collections::HashSet, fmt::Write, sync::Arc};
+use std::{fmt::Write, sync::Arc};
 
 /// Releases whose series are told.
 const RELEASES: usize = 1_000;
@@ -67,45 +67,9 @@ pub fn text(panel: &Panel) -> String {
         );
         let name = service::own_edge(panel);
         family("edge_info", "gauge", "The name of this process's edge.", &[(format!("{{edge=\"{name}\"}}"), 1.0)]);
-        let (told, left_out) = bounded(&edge.prometheus(), RELEASES);
+        let (told, left_out) = edge.prometheus(RELEASES);
         family("edge_releases_left_out", "gauge", "Releases whose series are left out because there are too many.", &one(left_out as f64));
         text.push_str(&told);
     }
     text
-}
-
-/// The same text with the series of the first `most` releases, and how many were left out.
-fn bounded(text: &str, most: usize) -> (String, usize) {
-    let (mut kept, mut left_out, mut told) = (HashSet::new(), HashSet::new(), String::with_capacity(text.len()));
-    for line in text.lines() {
-        // `app` and `release` come first in every series.
-        if let Some((_, labels)) = line.split_once("{app=") {
-            let mut parts = labels.split('"');
-            let key = (parts.nth(1).unwrap_or_default(), parts.nth(1).unwrap_or_default());
-            if !kept.contains(&key) {
-                if kept.len() >= most {
-                    left_out.insert(key);
-                    continue;
-                }
-                kept.insert(key);
-            }
-        }
-        told.push_str(line);
-        told.push('\n');
-    }
-    (told, left_out.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::bounded;
-
-    #[test]
-    fn what_is_too_much_is_left_out_and_counted() {
-        let series = |n: usize| format!("x_total{{app=\"app_{n}\",release=\"r\",class=\"2xx\"}} 1\ny{{app=\"app_{n}\",release=\"r\"}} 2\n");
-        let text: String = "# TYPE x_total counter\n".chars().chain((0..5).flat_map(|n| series(n).into_bytes()).map(char::from)).collect();
-        let (told, left_out) = bounded(&text, 3);
-        assert_eq!((told.lines().count(), left_out), (7, 2));
-        assert_eq!(bounded(&text, 5), (text, 0));
-    }
 }

@@ -154,7 +154,7 @@ impl Sum {
         }
         self.now += one.in_flight;
         self.most = self.most.max(self.now);
-        self.signals.merge(one);
+        self.signals += one;
     }
 
     fn numbers(&self) -> Numbers {

@@ -30,6 +30,8 @@ pub struct UpdateRouting {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic_auth: Option<Vec<LoginInput>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basic_auth_exceptions: Option<BasicAuthExceptionsInput>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_headers: Option<Vec<Header>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_headers: Option<Vec<Header>>,
@@ -77,6 +79,16 @@ pub struct LoginInput {
     pub username: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
+}
+
+/// Changes of what passes without a login.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicAuthExceptionsInput {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preflights: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearer_tokens: Option<bool>,
 }
 
 impl std::fmt::Debug for LoginInput {
@@ -192,6 +204,11 @@ impl UpdateRouting {
             fields.refuse("hsts", "HSTS makes browsers come by HTTPS only, and HTTPS is off here. Set HTTPS to auto, or take HSTS away.");
         }
         let logins = self.basic_auth.as_ref().map(|all| logins(&mut fields, all, known));
+        if let Some(input) = &self.basic_auth_exceptions {
+            let next = &mut next.basic_auth_exceptions;
+            next.preflights = input.preflights.unwrap_or(next.preflights);
+            next.bearer_tokens = input.bearer_tokens.unwrap_or(next.bearer_tokens);
+        }
         if let Some(all) = &self.request_headers {
             next.request_headers = headers(&mut fields, all, Direction::Request);
         }

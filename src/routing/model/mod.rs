@@ -200,6 +200,17 @@ pub struct Balancing {
     pub probe_interval_seconds: Option<u32>,
 }
 
+/// Requests that pass without a login where `basic_auth` asks for one; the application judges them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+pub struct BasicAuthExceptions {
+    /// What browsers ask before they send a request of another origin (`OPTIONS` with `Origin` and `Access-Control-Request-Method`). They
+    /// send no credentials with it.
+    pub preflights: bool,
+    /// Requests with `Authorization: Bearer …`, whatever the token is: only the application knows its tokens, and has to check each.
+    pub bearer_tokens: bool,
+}
+
 /// The rules of an application, its logins aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
@@ -208,6 +219,7 @@ pub struct Rules {
     pub maintenance: Maintenance,
     pub https: HttpsMode,
     pub hsts: Option<Hsts>,
+    pub basic_auth_exceptions: BasicAuthExceptions,
     /// Fields of requests on their way to replicas.
     pub request_headers: Vec<Header>,
     /// Fields of answers on their way to visitors.
@@ -227,6 +239,7 @@ impl Default for Rules {
             maintenance: Maintenance::default(),
             https: HttpsMode::default(),
             hsts: None,
+            basic_auth_exceptions: BasicAuthExceptions::default(),
             request_headers: Vec::new(),
             response_headers: Vec::new(),
             limits: Limits::default(),
@@ -244,6 +257,7 @@ impl Rules {
             ("maintenance", self.maintenance != other.maintenance),
             ("https", self.https != other.https),
             ("hsts", self.hsts != other.hsts),
+            ("basic_auth_exceptions", self.basic_auth_exceptions != other.basic_auth_exceptions),
             ("request_headers", self.request_headers != other.request_headers),
             ("response_headers", self.response_headers != other.response_headers),
             ("limits", self.limits != other.limits),

@@ -3,8 +3,8 @@
 use crate::{
     error::{Error, FieldError, Fields, Result},
     routing::model::{
-        BalancingForm, BalancingInput, EdgeLimitsInput, HstsInput, HttpsForm, LimitsForm, MaintenanceForm, MaintenanceInput, RateInput,
-        UpdateRouting,
+        BalancingForm, BalancingInput, BasicAuthExceptionsInput, EdgeLimitsInput, HstsInput, HttpsForm, LimitsForm, MaintenanceForm,
+        MaintenanceInput, RateInput, UpdateRouting,
     },
 };
 
@@ -43,6 +43,12 @@ pub fn https(form: &HttpsForm) -> Result<UpdateRouting> {
         preload: form.preload.is_some(),
     });
     Ok(UpdateRouting { https: Some(form.https.clone()), hsts: Some(hsts), ..Default::default() })
+}
+
+/// The form of what passes without a name and a password.
+pub fn login_exceptions(preflights: bool, bearer_tokens: bool) -> UpdateRouting {
+    let exceptions = BasicAuthExceptionsInput { preflights: Some(preflights), bearer_tokens: Some(bearer_tokens) };
+    UpdateRouting { basic_auth_exceptions: Some(exceptions), ..Default::default() }
 }
 
 /// The form of limits; what is empty is as the platform has it.

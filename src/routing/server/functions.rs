@@ -1,7 +1,7 @@
 //! The server functions that change something, with what each costs.
 use crate::routing::fns::{
     AddPath, BeginMaintenance, EndMaintenance, RemoveErrorPage, RemoveHeader, RemoveLogin, RemovePath, SaveAccessLog, SaveBalancing,
-    SaveHttps, SaveLimits, SaveMaintenance, SetErrorPage, SetHeader, SetLogin,
+    SaveHttps, SaveLimits, SaveLoginExceptions, SaveMaintenance, SetErrorPage, SetHeader, SetLogin,
 };
 use crate::web::{
     declared::{FunctionClass, function},
@@ -16,6 +16,7 @@ pub const FUNCTIONS: &[FunctionClass] = &[
     function::<SaveHttps>(Class::Usual),
     function::<SetLogin>(Class::Usual),
     function::<RemoveLogin>(Class::Usual),
+    function::<SaveLoginExceptions>(Class::Usual),
     function::<SetHeader>(Class::Usual),
     function::<RemoveHeader>(Class::Usual),
     function::<SaveLimits>(Class::Usual),

@@ -1,7 +1,10 @@
 //! What routes need of all applications' rules, in two questions however many there are: rows that did not change are not read again.
 use crate::routing::server::rules::Rulebook;
 use crate::{
-    edge::{Balance, Check, HeaderRule, HealthProbe, Hsts, Limits, Login, Maintenance, Policy, Rate, Sticky},
+    edge::{
+        Balance, Credentials, HeaderRule, HealthProbe, HstsRule, LoginExceptions, MaintenancePage, Policy, ProbeCheck, RateLimit,
+        RequestLimits, Sticky,
+    },
     error::Result,
     fault::Because,
     id::{AppId, OrgId},
@@ -105,7 +108,7 @@ pub fn rules(row: &routing::Model) -> Result<Rules> {
 }
 
 /// The logins in a row.
-pub fn logins(row: &routing::Model) -> Result<Vec<Login>> {
+pub fn logins(row: &routing::Model) -> Result<Vec<Credentials>> {
     serde_json::from_str(&row.logins).because("reading an application's logins")
 }
 
@@ -114,22 +117,26 @@ fn app_rules(row: &routing::Model) -> Result<AppRules> {
 }
 
 /// Rules as the edge takes them.
-fn ready(rules: &Rules, logins: Vec<Login>, version: i64) -> AppRules {
+fn ready(rules: &Rules, logins: Vec<Credentials>, version: i64) -> AppRules {
     let headers = |all: &[Header]| all.iter().map(|it| HeaderRule { name: it.name.clone(), value: it.value.clone() }).collect();
     let seconds = |it: Option<u32>| it.map(|it| Duration::from_secs(it.into()));
     let (maintenance, limits, balancing) = (&rules.maintenance, &rules.limits, &rules.balancing);
     let policy = Policy {
-        hsts: rules.hsts.map(|it| Hsts { max_age: it.max_age_seconds, include_subdomains: it.include_subdomains, preload: it.preload }),
+        hsts: rules.hsts.map(|it| HstsRule { max_age: it.max_age_seconds, include_subdomains: it.include_subdomains, preload: it.preload }),
         logins,
+        login_exceptions: LoginExceptions {
+            preflights: rules.basic_auth_exceptions.preflights,
+            bearer_tokens: rules.basic_auth_exceptions.bearer_tokens,
+        },
         request_headers: headers(&rules.request_headers),
         response_headers: headers(&rules.response_headers),
-        limits: Limits {
+        limits: RequestLimits {
             body: limits.body_bytes,
-            rate: limits.rate.map(|it| Rate { per_second: it.per_second, burst: it.burst }),
+            rate: limits.rate.map(|it| RateLimit { per_second: it.per_second, burst: it.burst }),
             body_timeout: seconds(limits.body_timeout_seconds),
             response_timeout: seconds(limits.response_timeout_seconds),
         },
-        maintenance: maintenance.enabled.then(|| Maintenance {
+        maintenance: maintenance.enabled.then(|| MaintenancePage {
             page: maintenance.page.clone(),
             retry_after: maintenance.retry_after_seconds,
             bypass: maintenance.bypass.clone(),
@@ -159,8 +166,8 @@ fn ready(rules: &Rules, logins: Vec<Login>, version: i64) -> AppRules {
 fn probe(balancing: &Balancing) -> Option<HealthProbe> {
     let check = match balancing.probe {
         ProbeKind::None => return None,
-        ProbeKind::Tcp => Check::Tcp,
-        ProbeKind::Http => Check::Http { path: balancing.probe_path.clone().unwrap_or_else(|| "/".into()), host: String::new() },
+        ProbeKind::Tcp => ProbeCheck::Tcp,
+        ProbeKind::Http => ProbeCheck::Http { path: balancing.probe_path.clone().unwrap_or_else(|| "/".into()), host: String::new() },
     };
     let usual = HealthProbe::default();
     let interval = balancing.probe_interval_seconds.map_or(usual.interval, |seconds| Duration::from_secs(seconds.into()));

@@ -1,12 +1,12 @@
 //! Who may come in: names and passwords in front of the whole application.
 use crate::{
     id::AppId,
-    kit::{Card, Field, Form, FormOf, Look, SubmitButton, load},
+    kit::{Card, Checkbox, Field, Form, FormOf, Look, SubmitButton, load},
     rights::Action,
     routing::{
-        fns::{RemoveLogin, SetLogin},
-        model::{BasicLogin, MAX_LOGINS},
-        ui::{Part, RoutingFrame, both},
+        fns::{RemoveLogin, SaveLoginExceptions, SetLogin},
+        model::{BasicAuthExceptions, BasicLogin, MAX_LOGINS},
+        ui::{Part, RoutingFrame, both, hidden},
     },
 };
 use leptos::prelude::*;
@@ -16,10 +16,13 @@ use leptos::prelude::*;
 pub fn RoutingAccess() -> impl IntoView {
     load(both(), |(app, routing)| {
         let id = app.id.clone();
+        let fields = hidden(&routing);
+        let exceptions = routing.rules.basic_auth_exceptions;
         view! {
             <RoutingFrame app=app part=Part::Access>
                 <Logins id=id.clone() logins=routing.basic_auth/>
                 <SetLogin id=id/>
+                <Exceptions fields=fields exceptions=exceptions/>
             </RoutingFrame>
         }
     })
@@ -68,6 +71,25 @@ fn SetLogin(id: AppId) -> impl IntoView {
                     <SubmitButton look=Look::Plain needs=Action::Configure>"Save name"</SubmitButton>
                     <span class="text-small text-muted">{format!("At most {MAX_LOGINS}. Use it with HTTPS: passwords are sent with every request.")}</span>
                 </div>
+            </Form>
+        </Card>
+    }
+}
+
+#[component]
+fn Exceptions(fields: Vec<(&'static str, String)>, exceptions: BasicAuthExceptions) -> impl IntoView {
+    view! {
+        <Card title="What passes without a password" text="Requests that reach the application all the same. It has to judge them by itself.">
+            <Form to=SaveLoginExceptions::FORM hidden=fields>
+                <Checkbox
+                    name="preflights" label="CORS preflights" checked=exceptions.preflights
+                    hint="OPTIONS requests by which a browser asks whether another site may call this one. Browsers never send passwords with them."
+                />
+                <Checkbox
+                    name="bearer_tokens" label="The application’s own bearer tokens" checked=exceptions.bearer_tokens
+                    hint="Requests with “Authorization: Bearer …”, whatever the token is. The edge can’t check it; the application must."
+                />
+                <div><SubmitButton look=Look::Plain needs=Action::Configure>"Save exceptions"</SubmitButton></div>
             </Form>
         </Card>
     }

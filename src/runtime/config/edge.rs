@@ -1,17 +1,17 @@
 //! What the configuration says to an edge that runs on a machine of its own.
-use crate::edge::remote::Settings;
+use crate::edge::remote::RemoteSettings;
 use crate::runtime::config::{Config, EdgeConfig};
 use std::net::SocketAddr;
 
 impl Config {
     /// The settings of `skypanel edge`. Such an edge is there for others: where nothing else is said it listens on every address.
-    pub fn remote_edge(&self) -> Settings {
+    pub fn remote_edge(&self) -> RemoteSettings {
         let (edge, usual) = (&self.edge, EdgeConfig::default());
         let on_all = |given: &[SocketAddr], usual: &[SocketAddr], port: u16| match given == usual {
             true => vec![SocketAddr::from(([0, 0, 0, 0], port))],
             false => given.to_vec(),
         };
-        Settings {
+        RemoteSettings {
             data_dir: self.data_dir.clone(),
             panel_url: edge.panel_url.clone(),
             panel_insecure: edge.panel_insecure,

@@ -32,6 +32,7 @@ const FUNCTIONS: &[(&str, Answers)] = &[
     ("routing/fns/save_balancing",           CHANGE),
     ("routing/fns/save_https",               CHANGE),
     ("routing/fns/save_limits",              CHANGE),
+    ("routing/fns/save_login_exceptions",    CHANGE),
     ("routing/fns/save_maintenance",         CHANGE),
     ("routing/fns/set_error_page",           CHANGE),
     ("routing/fns/set_header",               CHANGE),

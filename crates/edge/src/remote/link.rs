@@ -1,9 +1,9 @@
 //! The connection to the panel: the stream that an edge listens to, opened again and again, and its reports. Waiting between two tries
 //! grows and is spread by chance, so that a panel that comes back does not meet all edges at once.
 use super::{
-    held::{Fault, Taken},
-    node::Node,
-    wire::{End, HEARTBEAT, Heard, Report, Word},
+    held::{SyncFault, Taken},
+    node::{EdgeNode, LineFault},
+    wire::{EdgeReport, End, HEARTBEAT, ReportReply},
 };
 use futures::StreamExt;
 use std::{
@@ -14,8 +14,6 @@ use tracing::{info, warn};
 
 /// The longest line that is read.
 const LONGEST: usize = 256 * 1024 * 1024;
-/// Bytes of a line that memory is kept for.
-const USUAL: usize = 64 * 1024;
 /// Silence after which the panel counts as gone.
 const SILENCE: Duration = Duration::from_secs(HEARTBEAT.as_secs() * 4);
 /// Waiting before the second try, and the longest.
@@ -33,7 +31,7 @@ enum Over {
     /// It said that it ends.
     Ended(End, String),
     /// What came did not fit what is held: open it again at once.
-    Unfit(Fault),
+    Unfit(SyncFault),
     /// It broke, or there was none.
     Broken(String),
 }
@@ -66,7 +64,7 @@ impl Link {
     }
 
     /// Listens to the panel until the edge stops.
-    pub async fn follow(&self, node: &Arc<Node>) {
+    pub async fn follow(&self, node: &Arc<EdgeNode>) {
         let mut wait = FIRST_WAIT;
         loop {
             let since = Instant::now();
@@ -105,7 +103,7 @@ impl Link {
         }
     }
 
-    async fn listen(&self, node: &Arc<Node>) -> Over {
+    async fn listen(&self, node: &Arc<EdgeNode>) -> Over {
         let (version, digest) = node.has();
         let url = format!("{}/api/edge/stream?version={version}&digest={digest}", self.panel);
         let asked = self.client.get(url).bearer_auth(node.token()).send();
@@ -134,13 +132,11 @@ impl Link {
             while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
                 held.extend_from_slice(&rest[..at]);
                 rest = &rest[at + 1..];
-                match self.hear(node, &held) {
-                    Ok(()) => {
-                        held.clear();
-                        // Everything at once is rare and large.
-                        held.shrink_to(USUAL);
-                    }
-                    Err(over) => return over,
+                match node.take(std::mem::take(&mut held)) {
+                    Ok(Taken::New | Taken::Same | Taken::Older) => {}
+                    Err(LineFault::Unreadable(why)) => return Over::Broken(format!("it says what is no message of ours: {why}")),
+                    Err(LineFault::Ended(reason, message)) => return Over::Ended(reason, message),
+                    Err(LineFault::Unfit(fault)) => return Over::Unfit(fault),
                 }
             }
             held.extend_from_slice(rest);
@@ -150,25 +146,14 @@ impl Link {
         }
     }
 
-    fn hear(&self, node: &Arc<Node>, line: &[u8]) -> Result<(), Over> {
-        let word: Word = serde_json::from_slice(line).map_err(|why| Over::Broken(format!("it says what is no word of ours: {why}")))?;
-        if let Word::End { reason, message } = word {
-            return Err(Over::Ended(reason, message));
-        }
-        match node.take(&word) {
-            Ok(Taken::New | Taken::Same | Taken::Older) => Ok(()),
-            Err(fault) => Err(Over::Unfit(fault)),
-        }
-    }
-
     /// Sends a report.
     ///
     /// # Errors
     /// Whether it was refused as it is, so that it need not be sent again; and a clause that says why.
-    pub async fn report(&self, token: &str, report: &Report) -> Result<Heard, (bool, String)> {
+    pub async fn report(&self, token: &str, report: &EdgeReport) -> Result<ReportReply, (bool, String)> {
         #[derive(serde::Deserialize)]
         struct Said {
-            data: Heard,
+            data: ReportReply,
         }
         let asked = self.client.post(format!("{}/api/edge/report", self.panel)).bearer_auth(token).timeout(REPORT).json(report).send();
         let answer = asked.await.map_err(|why| (false, told(&why)))?;

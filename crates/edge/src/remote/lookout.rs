@@ -76,7 +76,7 @@ fn key(route: &Route) -> (String, String) {
 }
 
 /// An edge, as far as a lookout needs one.
-pub trait Edge: Send + Sync {
+pub trait FollowedEdge: Send + Sync {
     /// Whether the panel is away.
     fn is_away(&self) -> bool;
     /// The version that the panel told last.
@@ -88,8 +88,8 @@ pub trait Edge: Send + Sync {
 }
 
 /// Looks at the swarm for an edge whose panel is away, until it is cancelled.
-pub async fn watch(swarm: Arc<dyn Swarm>, edge: Arc<dyn Edge>, stop: CancellationToken) {
-    let mut watch = Watch::default();
+pub async fn watch(swarm: Arc<dyn Swarm>, edge: Arc<dyn FollowedEdge>, stop: CancellationToken) {
+    let mut watch = SwarmWatch::default();
     while !stop.is_cancelled() {
         let events = tokio::select! { events = swarm.events() => events, () = stop.cancelled() => return };
         let Ok(mut events) = events else {
@@ -112,7 +112,7 @@ pub async fn watch(swarm: Arc<dyn Swarm>, edge: Arc<dyn Edge>, stop: Cancellatio
 }
 
 #[derive(Default)]
-struct Watch {
+struct SwarmWatch {
     lookout: Lookout,
     /// What we let it serve in place of what it was told, and the version of that.
     ours: Option<(u64, Snapshot)>,
@@ -120,8 +120,8 @@ struct Watch {
     back: u32,
 }
 
-impl Watch {
-    async fn look(&mut self, swarm: &dyn Swarm, edge: &dyn Edge) {
+impl SwarmWatch {
+    async fn look(&mut self, swarm: &dyn Swarm, edge: &dyn FollowedEdge) {
         if !edge.is_away() {
             return self.yield_to_panel(edge);
         }
@@ -147,7 +147,7 @@ impl Watch {
     }
 
     /// The panel is back. What we found holds until it speaks, or until it is clear that it has nothing to say.
-    fn yield_to_panel(&mut self, edge: &dyn Edge) {
+    fn yield_to_panel(&mut self, edge: &dyn FollowedEdge) {
         let Some((version, _)) = &self.ours else { return };
         self.back += 1;
         if *version != edge.version() {
@@ -237,13 +237,13 @@ mod tests {
     }
 
     #[derive(Default)]
-    struct Told {
+    struct FakeEdge {
         is_here: AtomicBool,
         told: Mutex<Snapshot>,
         served: Mutex<Vec<Vec<u16>>>,
     }
 
-    impl Edge for Told {
+    impl FollowedEdge for FakeEdge {
         fn is_away(&self) -> bool {
             !self.is_here.load(Ordering::Relaxed)
         }
@@ -282,9 +282,9 @@ mod tests {
         fake.converge(&spec).await.unwrap();
         fake.advance(Duration::from_secs(60));
         let port = fake.tasks(None).await.unwrap().iter().find_map(|task| Some(task.address?.port())).unwrap();
-        let edge = Told { told: Mutex::new(snapshot(vec![backend("gone", "r1", 1)])), ..Told::default() };
+        let edge = FakeEdge { told: Mutex::new(snapshot(vec![backend("gone", "r1", 1)])), ..FakeEdge::default() };
         let served = || edge.served.lock().unwrap().clone();
-        let mut watch = Watch::default();
+        let mut watch = SwarmWatch::default();
         watch.look(&fake, &edge).await;
         watch.look(&fake, &edge).await;
         assert_eq!(served(), [[port]], "found once, and told once");

@@ -13,8 +13,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use process::{Settings, run};
+pub use process::{RemoteSettings, run};
 pub use wire::{
-    End, Figures, HEARTBEAT, Heard, Keyed, MOST_DRAINING, MOST_ENTRIES, MOST_RELEASES, Piece, Print, Report, TOKEN_PREFIX, Word, digest,
-    pieces, print, snapshot,
+    Chunk, Control, EdgeReport, End, Figures, Fingerprint, HEARTBEAT, KeyedChunk, MOST_DRAINING, MOST_ENTRIES, MOST_RELEASES, ReportReply,
+    TOKEN_PREFIX, chunks, digest, fingerprint, snapshot,
 };

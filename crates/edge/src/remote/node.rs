@@ -1,11 +1,12 @@
 //! What the parts of an edge process share: the proxy, what it was told, its token, and what is wrong.
 use super::lookout;
 use super::{
-    held::{Fault, Held, Taken},
-    store::Store,
-    wire::{Figures, TOKEN_PREFIX, Word},
+    held::{ChunkSet, SyncFault, Taken},
+    store::SnapshotFile,
+    wire::{Control, End, Figures, TOKEN_PREFIX},
 };
 use crate::{EdgeHandle, Snapshot};
+use serde_json::value::RawValue;
 use std::{
     collections::{BTreeMap, HashSet},
     path::PathBuf,
@@ -23,12 +24,12 @@ use tracing::{info, warn};
 const CALM: Duration = Duration::from_millis(300);
 
 /// All of it.
-pub struct Node {
+pub struct EdgeNode {
     handle: EdgeHandle,
-    held: Mutex<Told>,
+    held: Mutex<LiveChunks>,
     token: Mutex<String>,
     token_file: PathBuf,
-    store: Store,
+    store: SnapshotFile,
     problem: Mutex<Option<String>>,
     /// The panel is heard.
     is_heard: AtomicBool,
@@ -41,9 +42,20 @@ pub struct Node {
     pub stop: CancellationToken,
 }
 
+/// Why a line of the panel was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LineFault {
+    /// It is no message, and this is what is wrong with it.
+    Unreadable(String),
+    /// It says that nothing more comes.
+    Ended(End, String),
+    /// It does not fit what is held.
+    Unfit(SyncFault),
+}
+
 #[derive(Default)]
-struct Told {
-    held: Held,
+struct LiveChunks {
+    held: ChunkSet,
     /// The panel shall say everything.
     is_doubted: bool,
     releases: HashSet<String>,
@@ -72,10 +84,10 @@ pub fn token_in(file: &std::path::Path) -> Result<String, String> {
     Ok(token.to_string())
 }
 
-impl Node {
+impl EdgeNode {
     /// A node that serves what its disk holds.
-    pub fn new(handle: EdgeHandle, token: String, token_file: PathBuf, store: Store) -> Self {
-        let node = Node {
+    pub fn new(handle: EdgeHandle, token: String, token_file: PathBuf, store: SnapshotFile) -> Self {
+        let node = EdgeNode {
             handle,
             held: Mutex::default(),
             problem: Mutex::default(),
@@ -101,15 +113,22 @@ impl Node {
         node
     }
 
-    fn serve(&self, told: &mut Told) {
+    fn serve(&self, told: &mut LiveChunks) {
         (told.releases, told.routes, told.certificates) = told.held.named();
         self.handle.publish(told.held.snapshot());
     }
 
-    /// Takes a word of the panel and serves what comes of it.
-    pub fn take(&self, word: &Word) -> Result<Taken, Fault> {
+    /// Takes a line of the panel and serves what comes of it. A line with everything is large, so nothing of it is copied on the way, and it
+    /// is gone before what it says goes live.
+    pub fn take(&self, line: Vec<u8>) -> Result<Taken, LineFault> {
+        let control: Control<&RawValue> = serde_json::from_slice(&line).map_err(|why| LineFault::Unreadable(why.to_string()))?;
+        if let Control::End { reason, message } = control {
+            return Err(LineFault::Ended(reason, message));
+        }
         let mut told = lock(&self.held);
-        let taken = told.held.take(word);
+        let taken = told.held.take(&control);
+        drop(control);
+        drop(line);
         if taken.is_ok() {
             told.is_doubted = false;
         }
@@ -123,7 +142,7 @@ impl Node {
             Ok(Taken::Older) => self.changed.notify_one(),
             _ => {}
         }
-        taken
+        taken.map_err(LineFault::Unfit)
     }
 
     /// The version and the digest that the panel is told to go on from.
@@ -232,8 +251,8 @@ impl Node {
     }
 }
 
-/// What a lookout needs: while the panel is away it may lead requests to where tasks are now. What is kept on the disk stays the panel's word.
-impl lookout::Edge for Node {
+/// What a lookout needs: while the panel is away it may lead requests to where tasks are now. What is kept on the disk stays what the panel told.
+impl lookout::FollowedEdge for EdgeNode {
     fn is_away(&self) -> bool {
         !self.is_heard.load(Ordering::Relaxed)
     }
@@ -247,7 +266,7 @@ impl lookout::Edge for Node {
     }
 
     fn serve(&self, snapshot: Snapshot) {
-        // Under the lock, so that it can't come after a newer word of the panel's.
+        // Under the lock, so that it can't come after a newer control message of the panel's.
         let told = lock(&self.held);
         if told.held.version == snapshot.version {
             self.handle.publish(snapshot);

@@ -2,9 +2,9 @@
 use super::{
     link::Link,
     lookout,
-    node::{Node, token_in},
+    node::{EdgeNode, token_in},
     reporter::Reporter,
-    store::Store,
+    store::SnapshotFile,
 };
 use crate::{Edge, EdgeConfig, Listener, self_signed};
 use base::error::{Error, Result};
@@ -32,7 +32,7 @@ fn unavailable(why: impl Into<String>) -> Error {
 ///
 /// # Errors
 /// [`Error::Unavailable`] with what to set.
-fn panel(settings: &Settings) -> Result<String> {
+fn panel(settings: &RemoteSettings) -> Result<String> {
     let text = settings.panel_url.clone().ok_or_else(|| unavailable("Say where the panel is: --panel https://panel.example.com."))?;
     let url = url::Url::parse(&text).ok().filter(|url| url.has_host() && url.username().is_empty() && url.query().is_none());
     let url = url.ok_or_else(|| unavailable("edge.panel_url: an address like https://panel.example.com."))?;
@@ -69,7 +69,7 @@ fn lock(folder: &Path) -> Result<std::fs::File> {
 
 /// What an operator says of an edge that runs on a machine of its own. Names of settings in errors are those of the configuration.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub struct RemoteSettings {
     /// Where the table of routes, the token's successor and unsent reports are kept.
     pub data_dir: PathBuf,
     /// Where the panel is: `https://panel.example.com`.
@@ -92,7 +92,7 @@ pub struct Settings {
 }
 
 /// The proxy's settings.
-fn proxy(settings: &Settings) -> Result<EdgeConfig> {
+fn proxy(settings: &RemoteSettings) -> Result<EdgeConfig> {
     let listener = |tls: bool| move |address: &SocketAddr| Listener { address: *address, tls, proxy_protocol: settings.proxy_protocol };
     let plain = settings.listen.iter().map(listener(false));
     let tls = settings.listen_tls.iter().map(listener(true));
@@ -111,7 +111,7 @@ fn proxy(settings: &Settings) -> Result<EdgeConfig> {
 ///
 /// # Errors
 /// [`Error::Unavailable`] with what keeps it from starting.
-pub async fn run(settings: Settings) -> Result<()> {
+pub async fn run(settings: RemoteSettings) -> Result<()> {
     let listen = |kind: SignalKind| signal(kind).map_err(|why| unavailable(format!("Signals can’t be heard: {why}.")));
     let (mut term, mut int, mut hup) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
     let panel = panel(&settings)?;
@@ -124,7 +124,7 @@ pub async fn run(settings: Settings) -> Result<()> {
         Link::new(&panel, authorities.transpose()?.as_deref()).map_err(|why| unavailable(format!("The edge can’t start: {why}.")))?;
     let _lock = lock(&settings.data_dir)?;
     let handle = Edge::start(proxy(&settings)?)?;
-    let node = Arc::new(Node::new(handle, token, file, Store::new(&settings.data_dir)));
+    let node = Arc::new(EdgeNode::new(handle, token, file, SnapshotFile::new(&settings.data_dir)));
     let mut reporter = Reporter::new(&node);
     let manager = settings.swarm_endpoint.as_deref().map(str::parse::<Endpoint>).transpose();
     let manager = manager.map_err(|why| unavailable(format!("edge.swarm_endpoint: {why}")))?;

@@ -3,8 +3,8 @@
 //! they are collected by the minute.
 use super::{
     link::Link,
-    node::Node,
-    wire::{MOST_ENTRIES, MOST_RELEASES, Report},
+    node::EdgeNode,
+    wire::{EdgeReport, MOST_ENTRIES, MOST_RELEASES},
 };
 use crate::{AccessEntry, Signals};
 use std::{
@@ -28,7 +28,7 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 const PART: usize = 600 * 1024;
 
 /// Measures that wait to be sent.
-struct Part {
+struct ReportPart {
     sequence: u64,
     signals: Option<Signals>,
     entries: Vec<AccessEntry>,
@@ -40,7 +40,7 @@ pub struct Reporter {
     boot: String,
     started_at: i64,
     sequence: u64,
-    waiting: VecDeque<Part>,
+    waiting: VecDeque<ReportPart>,
     bytes: usize,
     lost: u64,
     per_second: f64,
@@ -59,7 +59,7 @@ fn size(of: &impl serde::Serialize) -> usize {
 
 impl Reporter {
     /// A queue of a process that starts now.
-    pub fn new(node: &Node) -> Self {
+    pub fn new(node: &EdgeNode) -> Self {
         let random: [u8; 12] = rand::random();
         Reporter {
             boot: random.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -76,7 +76,7 @@ impl Reporter {
     }
 
     /// Reports until the edge stops.
-    pub async fn run(&mut self, node: &Arc<Node>, link: &Link) {
+    pub async fn run(&mut self, node: &Arc<EdgeNode>, link: &Link) {
         let mut wait = EVERY;
         loop {
             tokio::select! {
@@ -93,7 +93,7 @@ impl Reporter {
     }
 
     /// Takes the last measures and tries to hand all of them over.
-    pub async fn finish(&mut self, node: &Arc<Node>, link: &Link) {
+    pub async fn finish(&mut self, node: &Arc<EdgeNode>, link: &Link) {
         self.measure(node);
         self.send(node, link).await;
         if !self.waiting.is_empty() {
@@ -102,7 +102,7 @@ impl Reporter {
     }
 
     /// Puts what was counted since the last time into the queue.
-    fn measure(&mut self, node: &Node) {
+    fn measure(&mut self, node: &EdgeNode) {
         let signals = node.handle().take_signals();
         let span = self.measured.elapsed().as_secs_f64().max(0.001);
         self.measured = Instant::now();
@@ -112,10 +112,10 @@ impl Reporter {
             entries.push(entry);
         }
         let Signals { since, until, releases, unrouted } = signals;
-        let mut parts = vec![Part { sequence: 0, signals: None, entries: Vec::new(), bytes: 0 }];
-        let room = |parts: &mut Vec<Part>, bytes: usize, is_full: &dyn Fn(&Part) -> bool| {
+        let mut parts = vec![ReportPart { sequence: 0, signals: None, entries: Vec::new(), bytes: 0 }];
+        let room = |parts: &mut Vec<ReportPart>, bytes: usize, is_full: &dyn Fn(&ReportPart) -> bool| {
             if parts.last().is_none_or(|part| part.bytes + bytes > PART || is_full(part)) {
-                parts.push(Part { sequence: 0, signals: None, entries: Vec::new(), bytes: 0 });
+                parts.push(ReportPart { sequence: 0, signals: None, entries: Vec::new(), bytes: 0 });
             }
             let at = parts.len() - 1;
             parts[at].bytes += bytes;
@@ -124,7 +124,7 @@ impl Reporter {
         // Said although nothing was asked: a span that no edge tells of is one that nobody knows about.
         parts[0].signals = Some(Signals { since, until, releases: Vec::new(), unrouted });
         for release in releases {
-            let is_full = |part: &Part| part.signals.as_ref().is_some_and(|signals| signals.releases.len() >= MOST_RELEASES);
+            let is_full = |part: &ReportPart| part.signals.as_ref().is_some_and(|signals| signals.releases.len() >= MOST_RELEASES);
             let at = room(&mut parts, size(&release), &is_full);
             let signals = parts[at].signals.get_or_insert_with(|| Signals { since, until, ..Signals::default() });
             signals.releases.push(release);
@@ -152,12 +152,12 @@ impl Reporter {
     }
 
     /// Sends how the edge is, and what waits. Says whether old releases drain.
-    async fn send(&mut self, node: &Arc<Node>, link: &Link) -> bool {
+    async fn send(&mut self, node: &Arc<EdgeNode>, link: &Link) -> bool {
         loop {
             let (version, draining, figures) = node.draining();
             let is_draining = !draining.is_empty();
             let part = self.waiting.front();
-            let report = Report {
+            let report = EdgeReport {
                 boot: self.boot.clone(),
                 sequence: part.map_or(0, |part| part.sequence),
                 at: now(),

@@ -1,5 +1,5 @@
-//! What a panel and an edge elsewhere say to each other. The panel's side of a stream is one [`Word`] a line; what edges are told is cut
-//! into pieces with a key each, so that a change names no more than what it changes. A digest over all pieces says what somebody has:
+//! What a panel and an edge elsewhere say to each other. The panel's side of a stream is one [`Control`] a line; what edges are told is cut
+//! into chunks with a key each, so that a change names no more than what it changes. A digest over all chunks says what somebody has:
 //! whoever has the same digest has the same content, whichever panel it came from.
 use super::super::{
     access::AccessEntry,
@@ -21,14 +21,19 @@ pub const MOST_ENTRIES: usize = 1_000;
 /// Releases that one report says are draining.
 pub const MOST_DRAINING: usize = 1_000;
 
-/// One line from the panel.
+/// One line from the panel. `T` is a chunk's text: owned, or a part of the line that it was read from.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Word {
+pub enum Control<T = Box<RawValue>> {
     /// Everything that there is.
-    Full { version: u64, digest: String, pieces: Vec<Keyed> },
+    Full {
+        version: u64,
+        digest: String,
+        #[serde(rename = "pieces")]
+        chunks: Vec<KeyedChunk<T>>,
+    },
     /// What leads from one content to the next.
-    Change { from: String, version: u64, digest: String, put: Vec<Keyed>, drop: Vec<String> },
+    Change { from: String, version: u64, digest: String, put: Vec<KeyedChunk<T>>, drop: Vec<String> },
     /// What is live: the content is what it was.
     Now { version: u64, digest: String },
     /// Nothing more comes, and why.
@@ -39,7 +44,7 @@ pub enum Word {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
-    /// The token is good no longer.
+    /// The token is no longer valid.
     Revoked,
     /// The panel stops; another one, or the same, may be there soon.
     Stopping,
@@ -47,63 +52,65 @@ pub enum End {
     Replaced,
 }
 
-/// A piece under its key, as it was written by the panel: an older edge counts fields that it doesn't know yet, too.
+/// A chunk under its key, as it was written by the panel: an older edge counts fields that it doesn't know yet, too.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Keyed {
+pub struct KeyedChunk<T = Box<RawValue>> {
     pub key: String,
-    pub piece: Box<RawValue>,
+    /// Its name on the line is from before chunks were called so.
+    #[serde(rename = "piece")]
+    pub chunk: T,
 }
 
-/// One piece of what an edge is told.
+/// One chunk of what an edge is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Piece {
+pub enum Chunk {
     Route(Route),
     Certificate(Certificate),
     Challenge(Challenge),
     CookieKey(Vec<u8>),
 }
 
-impl Piece {
-    /// What it is called among the others: two pieces with one key can't be there at once.
+impl Chunk {
+    /// What it is called among the others: two chunks with one key can't be there at once.
     pub fn key(&self) -> String {
         match self {
-            Piece::Route(route) => format!("route {} {}", route.host, route.path),
-            Piece::Certificate(certificate) => format!("certificate {}", certificate.names.join(" ")),
-            Piece::Challenge(Challenge::Http { token, .. }) => format!("answer {token}"),
-            Piece::Challenge(Challenge::TlsAlpn { certificate }) => format!("handshake {}", certificate.names.join(" ")),
-            Piece::CookieKey(_) => "cookies".into(),
+            Chunk::Route(route) => format!("route {} {}", route.host, route.path),
+            Chunk::Certificate(certificate) => format!("certificate {}", certificate.names.join(" ")),
+            Chunk::Challenge(Challenge::Http { token, .. }) => format!("answer {token}"),
+            Chunk::Challenge(Challenge::TlsAlpn { certificate }) => format!("handshake {}", certificate.names.join(" ")),
+            Chunk::CookieKey(_) => "cookies".into(),
         }
     }
 }
 
-/// The pieces of a snapshot.
-pub fn pieces(snapshot: &Snapshot) -> impl Iterator<Item = Piece> {
-    let routes = snapshot.routes.iter().cloned().map(Piece::Route);
-    let certificates = snapshot.certificates.iter().cloned().map(Piece::Certificate);
-    let challenges = snapshot.challenges.iter().cloned().map(Piece::Challenge);
-    routes.chain(certificates).chain(challenges).chain([Piece::CookieKey(snapshot.cookie_key.clone())])
+/// The chunks of a snapshot.
+pub fn chunks(snapshot: &Snapshot) -> impl Iterator<Item = Chunk> {
+    let routes = snapshot.routes.iter().cloned().map(Chunk::Route);
+    let certificates = snapshot.certificates.iter().cloned().map(Chunk::Certificate);
+    let challenges = snapshot.challenges.iter().cloned().map(Chunk::Challenge);
+    routes.chain(certificates).chain(challenges).chain([Chunk::CookieKey(snapshot.cookie_key.clone())])
 }
 
-/// The snapshot that pieces make up.
-pub fn snapshot<'a>(version: u64, pieces: impl Iterator<Item = &'a Piece>) -> Snapshot {
+/// The snapshot that chunks make up.
+pub fn snapshot<'a>(version: u64, chunks: impl Iterator<Item = &'a Chunk>) -> Snapshot {
     let mut snapshot = Snapshot { version, ..Snapshot::default() };
-    for piece in pieces {
-        match piece {
-            Piece::Route(route) => snapshot.routes.push(route.clone()),
-            Piece::Certificate(certificate) => snapshot.certificates.push(certificate.clone()),
-            Piece::Challenge(challenge) => snapshot.challenges.push(challenge.clone()),
-            Piece::CookieKey(key) => snapshot.cookie_key.clone_from(key),
+    for chunk in chunks {
+        match chunk {
+            Chunk::Route(route) => snapshot.routes.push(route.clone()),
+            Chunk::Certificate(certificate) => snapshot.certificates.push(certificate.clone()),
+            Chunk::Challenge(challenge) => snapshot.challenges.push(challenge.clone()),
+            Chunk::CookieKey(key) => snapshot.cookie_key.clone_from(key),
         }
     }
     snapshot
 }
 
-/// The SHA-256 of one piece as it was written.
-pub type Print = [u8; 32];
+/// The SHA-256 of one chunk as it was written.
+pub type Fingerprint = [u8; 32];
 
-/// A piece's print.
-pub fn print(key: &str, text: &str) -> Print {
+/// A chunk's fingerprint.
+pub fn fingerprint(key: &str, text: &str) -> Fingerprint {
     let mut hash = Sha256::new();
     hash.update((key.len() as u64).to_be_bytes());
     hash.update(key);
@@ -111,17 +118,17 @@ pub fn print(key: &str, text: &str) -> Print {
     hash.finalize().into()
 }
 
-/// The digest of pieces in the order of their keys, in hex.
-pub fn digest<'a>(prints: impl Iterator<Item = &'a Print>) -> String {
+/// The digest of chunks in the order of their keys, in hex.
+pub fn digest<'a>(fingerprints: impl Iterator<Item = &'a Fingerprint>) -> String {
     let mut hash = Sha256::new();
-    prints.for_each(|print| hash.update(print));
+    fingerprints.for_each(|fingerprint| hash.update(fingerprint));
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What an edge tells the panel.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Report {
+pub struct EdgeReport {
     /// Which start of the edge it is: random, 1 to 64 letters and digits.
     pub boot: String,
     /// Counts the reports with measures since that start; a report without has 0. One that comes twice is counted once.
@@ -171,7 +178,7 @@ pub struct Figures {
 
 /// What the panel says to a report.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Heard {
+pub struct ReportReply {
     /// Whether the measures were news.
     pub counted: bool,
     /// The newest version.

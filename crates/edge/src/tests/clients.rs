@@ -98,7 +98,7 @@ async fn requests_that_wait_are_limited_for_one_application_and_in_all() {
 
 #[test]
 fn a_network_of_ipv6_is_one_client() {
-    let of = |ip: &str| super::super::server::household(ip.parse().unwrap());
+    let of = |ip: &str| super::super::limits::client_key(ip.parse().unwrap());
     assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
     assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
     assert_eq!(of("::ffff:203.0.113.9"), of("203.0.113.9"));

@@ -55,8 +55,8 @@ async fn a_proxy_of_ours_is_believed_and_added_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_are_for_the_client_behind_the_proxy() {
     let (edge, task) = (TestEdge::with(believing()), Task::plain("r1.a"));
-    let rate = Some(Rate { per_second: 1, burst: 1 });
-    edge.lead_under(&[&task], Policy { limits: Limits { rate, ..Limits::default() }, ..Policy::default() });
+    let rate = Some(RateLimit { per_second: 1, burst: 1 });
+    edge.lead_under(&[&task], Policy { limits: RequestLimits { rate, ..RequestLimits::default() }, ..Policy::default() });
     let ask = |from: &'static str| edge.request("GET", "/").header("x-forwarded-for", from).send();
     for (from, status) in [("203.0.113.1", 200), ("203.0.113.2", 200), ("203.0.113.2, 10.1.1.1", 429), ("6.6.6.6, 203.0.113.1", 429)] {
         assert_eq!(ask(from).await.unwrap().status(), status, "{from}");
@@ -90,7 +90,7 @@ async fn what_concerns_one_connection_does_not_pass() {
     }
 }
 
-async fn announced(edge: &TestEdge, header: &[u8]) -> String {
+async fn told_after(edge: &TestEdge, header: &[u8]) -> String {
     let mut socket = TcpStream::connect(edge.handle.addresses()[1]).await.unwrap();
     // In two pieces, and with the request at its heels.
     socket.write_all(&header[..header.len() / 2]).await.unwrap();
@@ -108,15 +108,15 @@ async fn a_balancer_says_whose_connection_it_is_in_either_version() {
     let edge = TestEdge::with(EdgeConfig { listen: vec![speaking()], ..believing() });
     let task = telling();
     edge.lead_to(&[&task], LONG);
-    let told = announced(&edge, b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n").await;
+    let told = told_after(&edge, b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n").await;
     has(&told, "x-forwarded-for: 203.0.113.9");
     let two = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x07\x0a\0\0\x01\x12\x67\0\x50";
-    has(&announced(&edge, two).await, "x-forwarded-for: 203.0.113.7");
+    has(&told_after(&edge, two).await, "x-forwarded-for: 203.0.113.7");
     has(
-        &announced(&edge, b"PROXY TCP6 2001:db8::9 2001:db8::1 4711 80\r\n").await,
+        &told_after(&edge, b"PROXY TCP6 2001:db8::9 2001:db8::1 4711 80\r\n").await,
         "forwarded: for=\"[2001:db8::9]\";host=\"app.localhost\";proto=http",
     );
-    assert_eq!(announced(&edge, b"GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n").await, "", "who does not say is not heard");
+    assert_eq!(told_after(&edge, b"GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n").await, "", "who does not say is not heard");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +125,7 @@ async fn who_is_not_trusted_cannot_speak_for_others() {
     let task = telling();
     edge.lead_to(&[&task], LONG);
     let header = b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n";
-    assert_eq!(announced(&edge, header).await, "");
+    assert_eq!(told_after(&edge, header).await, "");
     // And where nobody is to speak, the announcement is no HTTP.
     let answer = edge.answer_to(&[&header[..], b"GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n"].concat()).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");

@@ -1,8 +1,7 @@
 //! Whatever bytes come, the parsers end, and what they take is clear.
 use super::super::{
-    announced,
     host::{is_host, normal_host},
-    paths, strict,
+    paths, proxy_protocol, strict,
 };
 use proptest::prelude::*;
 
@@ -70,8 +69,8 @@ proptest! {
     fn an_announcement_is_never_longer_than_what_came(bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 0..3) {
         let head = [&b""[..], b"PROXY TCP4 1.2.3.4 ", b"\r\n\r\n\0\r\nQUIT\n\x21"][kind as usize];
         let bytes = [head, &bytes[..]].concat();
-        if let Ok(Some(announced)) = announced::read(&bytes) {
-            prop_assert!(announced.length <= bytes.len());
+        if let Ok(Some(header)) = proxy_protocol::read(&bytes) {
+            prop_assert!(header.length <= bytes.len());
         }
     }
 }

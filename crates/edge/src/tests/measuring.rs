@@ -30,7 +30,7 @@ async fn what_is_counted_is_what_was_asked() {
     edge.request_to("nowhere.localhost", "GET", "/").send().await.unwrap();
     until("all have ended", || edge.handle.in_flight_of_release("r1") == 0).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let text = edge.handle.prometheus();
+    let (text, _) = edge.handle.prometheus(1000);
     let signals = edge.handle.take_signals();
     let one = release(&signals, "r1");
     assert_eq!((one.app.as_str(), one.requests, one.classes), ("app_1", 40, [0, 20, 0, 10, 10]));
@@ -42,7 +42,7 @@ async fn what_is_counted_is_what_was_asked() {
     assert!(text.contains("skypanel_edge_unrouted_requests_total 1"), "{text}");
     let again = edge.handle.take_signals();
     assert!(again.releases.is_empty() && again.unrouted == 0 && again.since == signals.until, "{again:?}");
-    assert_eq!(edge.handle.prometheus().lines().count(), text.lines().count(), "what was taken still stands there");
+    assert_eq!(edge.handle.prometheus(1000).0.lines().count(), text.lines().count(), "what was taken still stands there");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,6 +20,7 @@ use tokio::{
 mod balancing;
 mod clients;
 mod draining;
+mod early;
 mod forwarding;
 mod fuzzing;
 mod holding;
@@ -33,6 +34,7 @@ mod semantics;
 mod smuggling;
 mod streaming;
 mod table;
+mod targets;
 mod tls;
 
 const LONG: Duration = Duration::from_secs(20);

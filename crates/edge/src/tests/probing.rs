@@ -92,14 +92,14 @@ async fn a_server_of_grpc_is_asked_for_its_health() {
 }
 
 /// A policy with a probe that is quick.
-fn probed(check: Check) -> Policy {
+fn probed(check: ProbeCheck) -> Policy {
     let (interval, timeout) = (Duration::from_millis(100), Duration::from_millis(400));
     let probe = Some(HealthProbe { check, interval, timeout, failures: 2, successes: 2 });
     Policy { balance: Balance { probe, ..Balance::default() }, ..Policy::default() }
 }
 
-fn path(path: &str) -> Check {
-    Check::Http { path: path.into(), host: String::new() }
+fn path(path: &str) -> ProbeCheck {
+    ProbeCheck::Http { path: path.into(), host: String::new() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,7 +127,7 @@ async fn a_task_that_hangs_is_taken_out_before_a_request_finds_out_and_put_back_
     until("the task is back", || edge.handle.backends_out().is_empty()).await;
     assert_eq!(ask().await.len(), 2);
     // Where all are out, all are asked: a probe may be wrong.
-    edge.lead_under(&[&a, &b], probed(Check::Http { path: "health".into(), host: String::new() }));
+    edge.lead_under(&[&a, &b], probed(ProbeCheck::Http { path: "health".into(), host: String::new() }));
     until("both are out", || edge.handle.backends_out().len() == 2).await;
     assert_eq!(ask().await.len(), 2);
     // Where nobody is to be probed any more, nobody is out.
@@ -143,7 +143,7 @@ async fn a_port_behind_which_nobody_listens_is_found_without_a_request() {
         drop(socket);
     });
     let tasks = [Task::plain("r1.well"), silent, Task::closing("r1.closing"), Task::refusing("r1.refusing")];
-    edge.lead_under(&tasks.each_ref(), probed(Check::Tcp));
+    edge.lead_under(&tasks.each_ref(), probed(ProbeCheck::Tcp));
     until("two are out", || edge.handle.backends_out().len() == 2).await;
     let out = edge.handle.backends_out();
     assert!(tasks[2..].iter().all(|task| out.contains(&task.backend)), "{out:?}");

@@ -68,7 +68,7 @@ async fn a_redirect_keeps_method_path_and_query() {
 async fn a_private_route_asks_for_a_name_and_a_password() {
     let edge = TestEdge::start();
     let task = Task::plain("r1.a");
-    let logins = vec![Login::new("ada", "secret").unwrap(), Login::new("bob", "other").unwrap()];
+    let logins = vec![Credentials::new("ada", "secret").unwrap(), Credentials::new("bob", "other").unwrap()];
     edge.lead_under(&[&task], Policy { logins, ..Policy::default() });
     let ask = |user: &str, password: &str| edge.request("GET", "/").basic_auth(user, Some(password)).send();
     let refused = edge.get().await;
@@ -97,7 +97,7 @@ async fn fields_are_set_and_removed_but_not_those_that_frame_or_vouch() {
     };
     let task = Task::app("r1.a", Router::new().route("/", any(tell)));
     let rule = |name: &str, value: Option<&str>| HeaderRule { name: name.into(), value: value.map(Into::into) };
-    let hsts = Some(Hsts { max_age: 300, include_subdomains: true, preload: false });
+    let hsts = Some(HstsRule { max_age: 300, include_subdomains: true, preload: false });
     edge.lead_under(
         &[&task],
         Policy {
@@ -146,7 +146,7 @@ async fn the_routes_path_is_taken_off_on_wish() {
 async fn a_body_that_is_too_large_is_refused_whether_its_length_is_said_or_not() {
     let edge = TestEdge::start();
     let task = Task::app("r1.a", Router::new().route("/", any(|body: axum::body::Bytes| async move { body.len().to_string() })));
-    edge.lead_under(&[&task], Policy { limits: Limits { body: Some(100_000), ..Limits::default() }, ..Policy::default() });
+    edge.lead_under(&[&task], Policy { limits: RequestLimits { body: Some(100_000), ..RequestLimits::default() }, ..Policy::default() });
     let post = |body: reqwest::Body| edge.request("POST", "/").body(body).send();
     let stream = |pieces: usize| {
         reqwest::Body::wrap_stream(futures::stream::iter((0..pieces).map(|_| Ok::<_, std::convert::Infallible>(vec![b'x'; 10_000]))))
@@ -162,8 +162,8 @@ async fn a_body_that_is_too_large_is_refused_whether_its_length_is_said_or_not()
 async fn who_asks_too_often_is_told_when_to_come_again() {
     let edge = TestEdge::start();
     let task = Task::plain("r1.a");
-    let rate = Some(Rate { per_second: 1, burst: 5 });
-    edge.lead_under(&[&task], Policy { limits: Limits { rate, ..Limits::default() }, ..Policy::default() });
+    let rate = Some(RateLimit { per_second: 1, burst: 5 });
+    edge.lead_under(&[&task], Policy { limits: RequestLimits { rate, ..RequestLimits::default() }, ..Policy::default() });
     let mut statuses = BTreeMap::<u16, usize>::new();
     for _ in 0..20 {
         let answer = edge.get().await;
@@ -179,15 +179,18 @@ async fn who_asks_too_often_is_told_when_to_come_again() {
 async fn a_slow_task_is_answered_for_and_a_slow_body_is_not_awaited() {
     let edge = TestEdge::start();
     let task = Task::slow("r1.a", LONG);
-    let limits =
-        Limits { response_timeout: Some(Duration::from_millis(200)), body_timeout: Some(Duration::from_millis(200)), ..Limits::default() };
+    let limits = RequestLimits {
+        response_timeout: Some(Duration::from_millis(200)),
+        body_timeout: Some(Duration::from_millis(200)),
+        ..RequestLimits::default()
+    };
     edge.lead_under(&[&task], Policy { limits, ..Policy::default() });
     assert_eq!(edge.get().await.status(), 504);
     assert_eq!(edge.request("POST", "/").body("x").send().await.unwrap().status(), 504);
     assert_eq!(task.seen(), 2, "and it is not asked again");
     // The body is awaited by nobody but the edge.
     let reading = Task::app("r1.b", Router::new().route("/", any(|body: String| async { body })));
-    edge.lead_under(&[&reading], Policy { limits: Limits { response_timeout: None, ..limits }, ..Policy::default() });
+    edge.lead_under(&[&reading], Policy { limits: RequestLimits { response_timeout: None, ..limits }, ..Policy::default() });
     let answer = edge.answer_to(b"POST / HTTP/1.1\r\nHost: app.localhost\r\nContent-Length: 10\r\n\r\nhalf").await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
@@ -196,7 +199,7 @@ async fn a_slow_task_is_answered_for_and_a_slow_body_is_not_awaited() {
 async fn a_body_has_its_limits_whatever_the_request_wants_to_become() {
     let edge = TestEdge::start();
     let reading = Task::app("r1.a", Router::new().route("/", any(|body: String| async { body })));
-    let limits = Limits { body: Some(1_000), body_timeout: Some(Duration::from_millis(200)), ..Limits::default() };
+    let limits = RequestLimits { body: Some(1_000), body_timeout: Some(Duration::from_millis(200)), ..RequestLimits::default() };
     edge.lead_under(&[&reading], Policy { limits, ..Policy::default() });
     for connection in ["Connection: close\r\n", "Connection: Upgrade\r\n"] {
         let head =
@@ -212,7 +215,7 @@ async fn a_body_has_its_limits_whatever_the_request_wants_to_become() {
 async fn maintenance_shows_the_owners_page_and_lets_one_path_through() {
     let edge = TestEdge::start();
     let task = Task::plain("r1.a");
-    let maintenance = Maintenance { page: Some("<h1>Back at nine</h1>".into()), retry_after: 600, bypass: Some("/health".into()) };
+    let maintenance = MaintenancePage { page: Some("<h1>Back at nine</h1>".into()), retry_after: 600, bypass: Some("/health".into()) };
     edge.lead_under(&[&task], Policy { maintenance: Some(maintenance), ..Policy::default() });
     let page = edge.request("GET", "/").header("accept", "text/html").send().await.unwrap();
     assert_eq!((page.status().as_u16(), page.headers()["retry-after"].to_str().unwrap()), (503, "600"));
@@ -240,7 +243,7 @@ async fn the_owners_pages_stand_for_ours_where_a_person_asks() {
 async fn an_authority_is_answered_on_every_host_and_others_are_led_on() {
     let edge = TestEdge::start();
     let task = Task::plain("r1.a");
-    let secure = Policy { https_only: true, logins: vec![Login::new("a", "b").unwrap()], ..Policy::default() };
+    let secure = Policy { https_only: true, logins: vec![Credentials::new("a", "b").unwrap()], ..Policy::default() };
     let challenges = vec![Challenge::Http { token: "tok-1".into(), key_authorization: "tok-1.key".into() }];
     let routes = vec![Route { policy: Some(Box::new(secure)), ..route("app.localhost", "", "app_1", &[&task]) }];
     edge.publish(Snapshot { routes, challenges, ..Snapshot::default() });
@@ -251,4 +254,58 @@ async fn an_authority_is_answered_on_every_host_and_others_are_led_on() {
     assert_eq!(edge.request("GET", "/.well-known/acme-challenge/tok-2").send().await.unwrap().status(), 308);
     edge.publish(Snapshot::default());
     assert_eq!(edge.request("GET", "/.well-known/acme-challenge/tok-1").send().await.unwrap().status(), 404);
+}
+
+/// A task that answers with the `Authorization` that it sees.
+fn authorization() -> Task {
+    let tell = |headers: HeaderMap| async move {
+        headers.get("authorization").map_or("none".to_string(), |value| value.to_str().unwrap().to_string())
+    };
+    Task::app("r1.a", Router::new().route("/", any(tell)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_and_password_for_the_edge_stay_at_the_edge() {
+    let edge = TestEdge::start();
+    let task = authorization();
+    let logins = vec![Credentials::new("ada", "secret").unwrap()];
+    edge.lead_under(&[&task], Policy { logins: logins.clone(), ..Policy::default() });
+    let get = || edge.request("GET", "/").basic_auth("ada", Some("secret"));
+    assert_eq!(get().send().await.unwrap().text().await.unwrap(), "none");
+    // What the route itself says to the application stands.
+    let request_headers = vec![HeaderRule { name: "Authorization".into(), value: Some("Bearer ours".into()) }];
+    edge.lead_under(&[&task], Policy { logins, request_headers, ..Policy::default() });
+    assert_eq!(get().send().await.unwrap().text().await.unwrap(), "Bearer ours");
+    // Without logins it is the application's own.
+    edge.lead_under(&[&task], Policy::default());
+    assert!(get().send().await.unwrap().text().await.unwrap().starts_with("Basic "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preflights_and_the_applications_own_tokens_pass_where_the_route_says_so() {
+    let edge = TestEdge::start();
+    let task = authorization();
+    let logins = vec![Credentials::new("ada", "secret").unwrap()];
+    let preflight = |edge: &TestEdge| {
+        edge.request("OPTIONS", "/").header("origin", "https://shop.example.com").header("access-control-request-method", "PUT")
+    };
+    let bearer = |edge: &TestEdge| edge.request("GET", "/").bearer_auth("theirs");
+    for (exceptions, of_preflight, of_bearer) in [
+        (LoginExceptions::default(), 401, 401),
+        (LoginExceptions { preflights: true, ..LoginExceptions::default() }, 200, 401),
+        (LoginExceptions { bearer_tokens: true, ..LoginExceptions::default() }, 401, 200),
+    ] {
+        edge.lead_under(&[&task], Policy { logins: logins.clone(), login_exceptions: exceptions, ..Policy::default() });
+        assert_eq!(preflight(&edge).send().await.unwrap().status(), of_preflight, "{exceptions:?}");
+        let answer = bearer(&edge).send().await.unwrap();
+        assert_eq!(answer.status(), of_bearer, "{exceptions:?}");
+        if of_bearer == 200 {
+            assert_eq!(answer.text().await.unwrap(), "Bearer theirs", "the token is the application's");
+        }
+        // Nothing else passes, and the login does as before.
+        assert_eq!(edge.get().await.status(), 401);
+        assert_eq!(edge.request("OPTIONS", "/").send().await.unwrap().status(), 401, "OPTIONS alone is no preflight");
+        assert_eq!(preflight(&edge).basic_auth("ada", Some("wrong")).send().await.unwrap().status(), 401);
+        assert_eq!(edge.request("GET", "/").basic_auth("ada", Some("secret")).send().await.unwrap().status(), 200);
+    }
 }

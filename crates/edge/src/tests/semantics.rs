@@ -164,7 +164,7 @@ async fn the_last_words_on_an_upgraded_connection_arrive_from_either_side() {
 async fn a_body_that_is_refused_is_not_asked_for() {
     let edge = TestEdge::start();
     let task = Task::plain("r1.a");
-    edge.lead_under(&[&task], Policy { limits: Limits { body: Some(10), ..Limits::default() }, ..Policy::default() });
+    edge.lead_under(&[&task], Policy { limits: RequestLimits { body: Some(10), ..RequestLimits::default() }, ..Policy::default() });
     let mut socket = edge.raw("POST / HTTP/1.1\nHost: app.localhost\nContent-Length: 100\nExpect: 100-continue\n\n").await;
     let header = read_header(&mut socket).await.unwrap();
     assert!(header.starts_with("HTTP/1.1 413 "), "{header}");
@@ -238,4 +238,38 @@ async fn a_grpc_call_streams_both_ways_and_keeps_its_trailers() {
     let answer = answer.await.unwrap();
     assert_eq!(answer.headers()["grpc-status"], "5");
     assert!(answer.into_body().data().await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_ends_with_an_empty_frame_over_http2_ends_once_for_the_task() {
+    let edge = TestEdge::start();
+    let heads = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let task = {
+        let heads = heads.clone();
+        Task::raw("r1.a", move |mut socket, _| {
+            let heads = heads.clone();
+            async move {
+                // What stands before a header would be what stood after the end of the body before it.
+                while let Some(head) = read_header(&mut socket).await {
+                    heads.lock().unwrap().push(head);
+                    let mut body = Vec::new();
+                    while !body.ends_with(b"0\r\n\r\n") {
+                        body.push(socket.read_u8().await.unwrap());
+                    }
+                    socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+                }
+            }
+        })
+    };
+    edge.lead_to(&[&task], LONG);
+    let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge().resolve("app.localhost", edge.address()).build().unwrap();
+    let url = format!("http://app.localhost:{}/", edge.address().port());
+    for _ in 0..5 {
+        let chunks = futures::stream::iter([Ok::<_, std::convert::Infallible>("some"), Ok("thing")]);
+        let answer = client.put(&url).body(reqwest::Body::wrap_stream(chunks)).timeout(LONG).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let heads = heads.lock().unwrap();
+    assert_eq!((heads.len(), task.seen()), (5, 1), "all came over one connection");
+    assert!(heads.iter().all(|head| head.starts_with("PUT / HTTP/1.1\r\n")), "{heads:?}");
 }

@@ -165,7 +165,7 @@ async fn http2_is_chosen_where_the_client_offers_it() {
             ),
         ),
     );
-    let hsts = Some(Hsts { max_age: 300, include_subdomains: true, preload: false });
+    let hsts = Some(HstsRule { max_age: 300, include_subdomains: true, preload: false });
     let policy = Policy { hsts, https_only: true, ..Policy::default() };
     let route = Route { policy: Some(Box::new(policy)), ..Route::new("a.example.com", "app_1", to(&[&task])) };
     edge.publish(Snapshot { routes: vec![route], certificates: vec![certificate(&["a.example.com"]).0], ..Snapshot::default() });

@@ -4,7 +4,7 @@ use crate::{
     audit::server::{chain, service::record_in},
     edge::{
         BUCKETS, ReleaseSignals, Signals,
-        remote::{Figures, Heard, MOST_DRAINING, MOST_ENTRIES, MOST_RELEASES, Report, TOKEN_PREFIX},
+        remote::{EdgeReport, Figures, MOST_DRAINING, MOST_ENTRIES, MOST_RELEASES, ReportReply, TOKEN_PREFIX},
     },
     edges::{
         model::{EDGE, Edge, EdgeForm, EdgePage, MOST, NewEdge, SILENCE, state},
@@ -245,7 +245,7 @@ pub async fn still_good(panel: &Panel, edges: &[(String, String)]) -> Result<Vec
     Ok(rows.into_iter().map(|row| row.id.to_string()).collect())
 }
 
-fn check(report: &Report) -> Result<()> {
+fn check(report: &EdgeReport) -> Result<()> {
     let mut fields = Fields::default();
     let word = |text: &str, most: usize| text.len() <= most && !text.chars().any(char::is_control);
     let plain = (1..=64).contains(&report.boot.len()) && report.boot.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -276,7 +276,7 @@ fn check(report: &Report) -> Result<()> {
 }
 
 /// Takes a report: notes how the edge is and, the first time that it comes, hands on what it measured.
-pub async fn report(panel: &Panel, edge: &edge::Model, from: &str, report: Report) -> Result<Heard> {
+pub async fn report(panel: &Panel, edge: &edge::Model, from: &str, report: EdgeReport) -> Result<ReportReply> {
     check(&report)?;
     let now = panel.now();
     let newest = panel.of::<EdgeDistribution>().live().version;
@@ -314,11 +314,11 @@ pub async fn report(panel: &Panel, edge: &edge::Model, from: &str, report: Repor
     if counted {
         measured(panel, &edge.name, report);
     }
-    Ok(Heard { counted, version: panel.of::<EdgeDistribution>().live().version })
+    Ok(ReportReply { counted, version: panel.of::<EdgeDistribution>().live().version })
 }
 
 /// WorkerSlots on what an edge measured, by the panel's clock.
-fn measured(panel: &Panel, edge: &str, report: Report) {
+fn measured(panel: &Panel, edge: &str, report: EdgeReport) {
     let now = panel.now().millis();
     let ahead = if report.at > 0 { now.saturating_sub(report.at) } else { 0 };
     let moved = |at: u64| at.saturating_add_signed(ahead).min(now.max(0) as u64);

@@ -4,7 +4,7 @@ pub mod paths;
 use crate::orgs::server::ROUTES;
 use crate::{
     audit::server::service::record,
-    edge::Login,
+    edge::Credentials,
     error::{Error, Fields, Result},
     fault::Because,
     id::AppId,
@@ -36,7 +36,7 @@ struct Current {
     /// 0 before anything was asked for.
     version: i64,
     rules: Rules,
-    logins: Vec<Login>,
+    logins: Vec<Credentials>,
 }
 
 impl Current {
@@ -191,7 +191,7 @@ async fn audit(tx: &Tx, ctx: &Ctx, app: &AppId, before: &Current, after: &Curren
     let mut changed = after.rules.differences(&before.rules);
     let (old, new): (BTreeSet<String>, BTreeSet<String>) =
         (before.usernames().into_iter().collect(), after.usernames().into_iter().collect());
-    let is_renewed = |login: &&Login| before.logins.iter().any(|other| other.user == login.user && other.hash != login.hash);
+    let is_renewed = |login: &&Credentials| before.logins.iter().any(|other| other.user == login.user && other.hash != login.hash);
     let renewed: Vec<&str> = after.logins.iter().filter(is_renewed).map(|login| login.user.as_str()).collect();
     if before.logins != after.logins {
         changed.push("basic_auth");
@@ -228,14 +228,14 @@ async fn store(tx: &Tx, ctx: &Ctx, app: &Granted<application::Model>, next: &Cur
 }
 
 /// Logins with their hashes: new ones are made off the async threads, one application's at a time.
-async fn hashed(wanted: Vec<WantedLogin>, known: &[Login]) -> Result<Vec<Login>> {
+async fn hashed(wanted: Vec<WantedLogin>, known: &[Credentials]) -> Result<Vec<Credentials>> {
     let known = known.to_vec();
     let make = move || {
         let one = |it: WantedLogin| match it.password {
-            Some(password) => Login::new(&it.username, &password).map(Some),
+            Some(password) => Credentials::new(&it.username, &password).map(Some),
             None => Ok(known.iter().find(|login| login.user == it.username).cloned()),
         };
-        wanted.into_iter().filter_map(|it| one(it).transpose()).collect::<Result<Vec<Login>, String>>()
+        wanted.into_iter().filter_map(|it| one(it).transpose()).collect::<Result<Vec<Credentials>, String>>()
     };
     let _turn = TURN.acquire().await.because("waiting for a turn to hash")?;
     tokio::task::spawn_blocking(make).await.because("hashing a password")?.because("hashing a password")

@@ -58,13 +58,6 @@ impl EdgeCount {
     }
 }
 
-/// Adds what another span counted; of the requests in hand the most at once is kept.
-pub(super) fn add(sum: &mut ReleaseSignals, other: &ReleaseSignals) {
-    let most = sum.in_flight.max(other.in_flight);
-    sum.merge(other);
-    sum.in_flight = most;
-}
-
 /// What is written in one transaction.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -163,7 +156,7 @@ impl Inbox {
         {
             key.at = key.at.clamp(first, last);
             match batch.sums.get_mut(&key) {
-                Some(sum) => add(sum, &one),
+                Some(sum) => *sum += &one,
                 None => drop(batch.sums.insert(key, one)),
             }
         }
@@ -188,7 +181,8 @@ impl Inbox {
 impl Waiting {
     fn add(&mut self, key: Key, one: &ReleaseSignals) {
         if let Some(sum) = self.sums.get_mut(&key) {
-            return add(sum, one);
+            *sum += one;
+            return;
         }
         if self.sums.len() < SUMS {
             self.sums.insert(key, one.clone());
@@ -198,7 +192,7 @@ impl Waiting {
         let from = Key { at: i64::MIN, ..key.clone() };
         let to = Key { at: i64::MAX, ..key };
         match self.sums.range_mut(from..=to).next_back() {
-            Some((_, sum)) => add(sum, one),
+            Some((_, sum)) => *sum += one,
             None => self.lost_requests += one.requests,
         }
     }

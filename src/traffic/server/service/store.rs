@@ -10,7 +10,7 @@ use crate::{
     },
     traffic::server::service::{
         EdgeCount, Step,
-        inbox::{Batch, Key, add},
+        inbox::{Batch, Key},
         lines, read, written,
     },
     units::Timestamp,
@@ -121,7 +121,7 @@ async fn add_sums(tx: &Tx, step: Step, batch: &Batch, known: &HashSet<AppId>) ->
     for (key, one) in batch.sums.iter().filter(|(key, _)| known.contains(&key.app)) {
         let key = Key { at: step.begin(key.at), ..key.clone() };
         match sums.get_mut(&key) {
-            Some(sum) => add(sum, one),
+            Some(sum) => *sum += one,
             None => drop(sums.insert(key, one.clone())),
         }
     }
@@ -138,7 +138,7 @@ async fn add_sums(tx: &Tx, step: Step, batch: &Batch, known: &HashSet<AppId>) ->
                 let before = signals(&row);
                 let key = Key { app: row.application_id, release: row.deployment_id, edge: row.edge, at: row.at.millis() };
                 if let Some(sum) = sums.get_mut(&key) {
-                    add(sum, &before);
+                    *sum += &before;
                 }
             }
         }
@@ -218,7 +218,7 @@ pub async fn totals(db: &impl ConnectionTrait, app: &AppId, release: &str, since
         let one = signals(&row);
         let most = most.entry(row.edge).or_default();
         *most = Ord::max(one.in_flight, *most);
-        total.merge(&one);
+        total += &one;
     }
     total.in_flight = most.values().sum();
     Ok(total)

@@ -1,4 +1,4 @@
-//! Log lines that strangers cause: each cause is said, none can fill the log.
+//! A throttle for log lines that strangers cause: each cause is logged, and no flood of them fills the log.
 use std::{
     sync::Mutex,
     time::{Duration, Instant},
@@ -11,13 +11,13 @@ const WINDOW: Duration = Duration::from_secs(60);
 
 /// Writes the first lines of a minute, and counts the others.
 #[derive(Debug)]
-pub(super) struct Noise {
+pub(super) struct LogThrottle {
     window: Mutex<(Instant, u32)>,
 }
 
-impl Noise {
+impl LogThrottle {
     pub fn new() -> Self {
-        Noise { window: Mutex::new((Instant::now(), 0)) }
+        LogThrottle { window: Mutex::new((Instant::now(), 0)) }
     }
 
     /// Whether a line may be written now. It counts as written.
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_flood_writes_no_more_than_a_few_lines() {
-        let noise = Noise::new();
-        assert_eq!((0..10_000).filter(|_| noise.may_speak()).count(), LINES as usize);
+        let log = LogThrottle::new();
+        assert_eq!((0..10_000).filter(|_| log.may_speak()).count(), LINES as usize);
     }
 }

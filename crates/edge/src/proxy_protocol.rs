@@ -5,20 +5,20 @@ const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The longest header of version 1, and of version 2 as far as anybody sends it.
 pub(super) const LONGEST: usize = 1024;
 
-/// What a header says.
+/// What a PROXY header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Announced {
+pub(super) struct ProxyHeader {
     /// Bytes of the header.
     pub length: usize,
     /// Whose connection it is. Nothing where the balancer speaks for itself, as in its health checks.
     pub client: Option<SocketAddr>,
 }
 
-/// Reads a header. Nothing where more bytes are needed.
+/// Reads a PROXY header. `Ok(None)` means that more bytes are needed.
 ///
 /// # Errors
-/// `()` where it is none.
-pub(super) fn read(bytes: &[u8]) -> Result<Option<Announced>, ()> {
+/// `()` where the bytes are no PROXY header.
+pub(super) fn read(bytes: &[u8]) -> Result<Option<ProxyHeader>, ()> {
     let two = bytes.len().min(SIGNATURE.len());
     if bytes[..two] == SIGNATURE[..two] {
         return read_2(bytes);
@@ -27,7 +27,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<Announced>, ()> {
     if bytes[..one] == b"PROXY "[..one] { read_1(bytes) } else { Err(()) }
 }
 
-fn read_1(bytes: &[u8]) -> Result<Option<Announced>, ()> {
+fn read_1(bytes: &[u8]) -> Result<Option<ProxyHeader>, ()> {
     let Some(end) = bytes.iter().take(107).position(|byte| *byte == b'\n') else {
         return if bytes.len() < 107 { Ok(None) } else { Err(()) };
     };
@@ -47,10 +47,10 @@ fn read_1(bytes: &[u8]) -> Result<Option<Announced>, ()> {
         }
         _ => return Err(()),
     };
-    Ok(Some(Announced { length: end + 1, client }))
+    Ok(Some(ProxyHeader { length: end + 1, client }))
 }
 
-fn read_2(bytes: &[u8]) -> Result<Option<Announced>, ()> {
+fn read_2(bytes: &[u8]) -> Result<Option<ProxyHeader>, ()> {
     let Some(head) = bytes.get(12..16) else { return Ok(None) };
     let (command, family, rest) = (head[0], head[1], usize::from(u16::from_be_bytes([head[2], head[3]])));
     let length = 16 + rest;
@@ -73,7 +73,7 @@ fn read_2(bytes: &[u8]) -> Result<Option<Announced>, ()> {
         (1, _) => None,
         _ => return Err(()),
     };
-    Ok(Some(Announced { length, client }))
+    Ok(Some(ProxyHeader { length, client }))
 }
 
 #[cfg(test)]
