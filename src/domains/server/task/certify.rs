@@ -13,7 +13,6 @@ use crate::{
             preflight::{self, Subject},
             records,
             resolve::Dns,
-            task::verify,
             trust,
         },
     },
