@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Fields, Result},
     fault::Because,
     id::{AppId, ClusterId, Id},
-    orgs::server::{hold::goes_on, service as orgs},
+    orgs::server::{APPLICATIONS, DEPLOYMENTS, ROUTES, hold::goes_on, service as orgs},
     rights::Action,
     runtime::{changes::Changed, panel::Panel},
     store::{EventKind, Tx, is_taken, json::JsonText, random, tables::application},
