@@ -118,7 +118,7 @@ async fn a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told() {
     assert_eq!((profile.data()["email"].as_str(), profile.data()["email_verified"].as_bool()), (Some(NEW), Some(true)));
     assert_eq!(profile.data()["pending_email"], json!(null));
     assert_eq!((login(&t, EMAIL).await, login(&t, NEW).await), (401, 200));
-    let told: Vec<_> = t.mails().await.into_iter().filter(|(_, template)| template.name() == "email_changed").collect();
+    let told: Vec<_> = t.mails().await.into_iter().filter(|(_, template)| template.kind == "email_changed").collect();
     assert_eq!((told.len(), told[0].0.as_str()), (1, EMAIL));
     let by_old = t.stranger().post("/api/auth/reset-password", json!({ "token": token_of(&reset), "password": OTHER_PASSWORD })).await;
     assert_eq!(by_old.code(), "LINK_NOT_FOUND", "the old mailbox has no say any more");

@@ -5,7 +5,7 @@ use crate::support::{
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
-use skypanel::store::JsonText;
+use skypanel::store::json::JsonText;
 use skypanel::{
     deployments::model::Phase,
     rights::Role,

@@ -50,7 +50,7 @@ async fn ada_changes_her_password_with_the_old_one_and_is_signed_out_elsewhere()
     assert_eq!((done.status(), done.data()), (200, &json!({ "ended": 1 })), "{}", done.text());
     assert!(!browser.is_in().await && script.get("/api/auth/me").await.status() == 200);
     assert_eq!((login(&t.stranger(), PASSWORD).await.status(), login(&t.stranger(), OTHER_PASSWORD).await.status()), (401, 200));
-    let told = t.mails().await.into_iter().filter(|(to, template)| to == EMAIL && template.name() == "password_changed").count();
+    let told = t.mails().await.into_iter().filter(|(to, template)| to == EMAIL && template.kind == "password_changed").count();
     assert_eq!(told, 1);
 }
 
