@@ -1,7 +1,6 @@
 //! What people do with organizations: found one, look, change its settings, switch, leave, hand it over, delete it.
 use crate::{
     accounts::server::{CLUSTERS, service as accounts},
-    apps::server::events::APPLICATION_DELETED,
     audit::server::service::{record, record_in},
     auth::session::SessionCache,
     error::{Error, Result, Thing},
@@ -13,7 +12,7 @@ use crate::{
             UpdateOrganization,
         },
         server::{
-            APPLICATIONS, DEPLOYMENTS, ORGANIZATIONS, ROUTES, events,
+            ORGANIZATIONS, events,
             hold::{hold, hold_row, keep_a_home, keep_an_owner, take_back_invitations},
             view::{self, WhichMembers},
         },
