@@ -2,7 +2,7 @@
 //! those (CRC-32), so that a mistyped key is told without asking the database and a scanner of leaked secrets finds no false ones. A
 //! key leads to its maker in one organization: what it may do is its scope and what she may do there at that moment, whichever is less.
 use crate::{
-    auth::session::{Asked, Credential, Secret, SessionCache, Who, grants, role},
+    auth::session::{Credential, PresentedSecret, SecretKind, SessionCache, Who, grants, role},
     error::{Error, Result, Thing},
     fault::Because,
     id::{ApiKeyId, OrgId, UserId},
@@ -83,7 +83,7 @@ pub async fn by_key(panel: &Panel, secret: &str, org: Option<&OrgId>) -> Result<
     if !is_sound(secret) {
         return Ok(None);
     }
-    let asked = Asked::new(Secret::Key, secret, None);
+    let asked = PresentedSecret::new(SecretKind::Key, secret, None);
     let who = match panel.of::<SessionCache>().get(&asked, panel.now()) {
         Some(who) => Some(who),
         None => look_up(panel, &asked.hash()).await?.map(|who| panel.of::<SessionCache>().put(asked, who, None)),

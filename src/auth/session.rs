@@ -233,7 +233,7 @@ pub async fn keep_refresh_token(tx: &Tx, panel: &Panel, session: &SessionId, tok
 
 /// Whose the cookie is; nobody's where it is unknown or over. `org` picks another organization of the same person.
 pub async fn by_cookie(panel: &Panel, token: &str, org: Option<&OrgId>) -> Result<Option<Arc<Who>>> {
-    let asked = Asked::new(Secret::Cookie, token, org);
+    let asked = PresentedSecret::new(SecretKind::Cookie, token, org);
     if let Some(who) = panel.of::<SessionCache>().get(&asked, panel.now()) {
         return Ok(Some(who));
     }
@@ -243,7 +243,7 @@ pub async fn by_cookie(panel: &Panel, token: &str, org: Option<&OrgId>) -> Resul
 
 /// Whose the bearer token is.
 pub async fn by_bearer(panel: &Panel, token: &str, org: Option<&OrgId>) -> Result<Option<Arc<Who>>> {
-    let asked = Asked::new(Secret::Bearer, token, org);
+    let asked = PresentedSecret::new(SecretKind::Bearer, token, org);
     if let Some(who) = panel.of::<SessionCache>().get(&asked, panel.now()) {
         return Ok(Some(who));
     }
@@ -256,7 +256,7 @@ pub async fn by_bearer(panel: &Panel, token: &str, org: Option<&OrgId>) -> Resul
 /// each time; what changes meanwhile (a role, a sign-out on another panel) is seen within that second, a sign-out here at once.
 #[derive(Default)]
 pub struct SessionCache {
-    known: Mutex<HashMap<Asked, Known>>,
+    known: Mutex<HashMap<PresentedSecret, CachedCaller>>,
     seen: Mutex<HashMap<SessionId, Seen>>,
 }
 
@@ -270,23 +270,23 @@ pub struct Seen {
 
 /// What a caller sent: the kind of her secret, its SHA-256 (a secret itself is remembered nowhere), and the organization that she picked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Asked {
-    secret: Secret,
+pub(super) struct PresentedSecret {
+    secret: SecretKind,
     digest: [u8; 32],
     org: Option<OrgId>,
 }
 
 /// The kinds of secret. What is good as one kind is not good as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Secret {
+pub(super) enum SecretKind {
     Cookie,
     Bearer,
     Key,
 }
 
-impl Asked {
-    pub(super) fn new(secret: Secret, text: &str, org: Option<&OrgId>) -> Self {
-        Asked { secret, digest: random::digest(text), org: org.cloned() }
+impl PresentedSecret {
+    pub(super) fn new(secret: SecretKind, text: &str, org: Option<&OrgId>) -> Self {
+        PresentedSecret { secret, digest: random::digest(text), org: org.cloned() }
     }
 
     /// The secret's hash, as the database has it.
@@ -296,7 +296,7 @@ impl Asked {
 }
 
 /// What a look-up found.
-struct Known {
+struct CachedCaller {
     at: Instant,
     /// When the credential is over, by the panel's clock.
     ends: Timestamp,
@@ -309,19 +309,19 @@ impl SessionCache {
     /// How many are remembered before all are forgotten.
     const MOST: usize = 10_000;
 
-    pub(super) fn get(&self, asked: &Asked, now: Timestamp) -> Option<Arc<Who>> {
+    pub(super) fn get(&self, asked: &PresentedSecret, now: Timestamp) -> Option<Arc<Who>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(asked).filter(|it| it.at.elapsed() < Self::LIFE && it.ends > now).map(|it| it.who.clone())
     }
 
     /// Remembers who it is. `ends` is when the secret is over, where that is before the session or the key is.
-    pub(super) fn put(&self, asked: Asked, who: Who, ends: Option<Timestamp>) -> Arc<Who> {
+    pub(super) fn put(&self, asked: PresentedSecret, who: Who, ends: Option<Timestamp>) -> Arc<Who> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= Self::MOST {
             known.clear();
         }
         let (ends, who) = (ends.into_iter().chain([who.expires_at]).min().unwrap_or(who.expires_at), Arc::new(who));
-        known.insert(asked, Known { at: Instant::now(), ends, who: who.clone() });
+        known.insert(asked, CachedCaller { at: Instant::now(), ends, who: who.clone() });
         who
     }
 

@@ -9,13 +9,13 @@ use std::{
 
 /// What to send.
 #[derive(Deserialize)]
-struct Plan {
+struct LoadPlan {
     /// Requests a second, all kinds together.
     rate: f64,
     seconds: f64,
     /// Seconds at the start that are not counted.
     warm_up: f64,
-    kinds: Vec<Kind>,
+    kinds: Vec<RequestKind>,
     headers: BTreeMap<String, String>,
     /// What stands for `{id}`, in turn.
     ids: Vec<String>,
@@ -23,7 +23,7 @@ struct Plan {
 
 /// One kind of request.
 #[derive(Deserialize, Clone)]
-struct Kind {
+struct RequestKind {
     name: String,
     method: String,
     /// Of each hundred requests, so many.
@@ -34,7 +34,7 @@ struct Kind {
 
 /// How the answers to one kind came.
 #[derive(Serialize, Default)]
-struct Came {
+struct Latencies {
     count: usize,
     /// Answers that were neither a success nor a conflict, and connections that broke.
     failed: usize,
@@ -44,7 +44,7 @@ struct Came {
 }
 
 #[derive(Default)]
-struct Counted {
+struct Samples {
     millis: Vec<f64>,
     failed: usize,
     conflicts: usize,
@@ -52,13 +52,13 @@ struct Counted {
 
 /// Sends what standard input says, and prints how it went.
 pub async fn run() -> Result<(), String> {
-    let plan: Plan = crate::input()?;
+    let plan: LoadPlan = crate::input()?;
     let headers = plan.headers.iter().map(|(name, value)| Ok((name.parse()?, value.parse()?)));
     let headers = headers.collect::<Result<reqwest::header::HeaderMap, Box<dyn std::error::Error>>>().map_err(|why| why.to_string())?;
     let client = reqwest::Client::builder().default_headers(headers).tcp_nodelay(true).timeout(Duration::from_secs(20));
     let client = client.redirect(reqwest::redirect::Policy::none()).build().map_err(|why| why.to_string())?;
-    let order: Vec<&Kind> = plan.kinds.iter().flat_map(|kind| std::iter::repeat_n(kind, kind.share)).collect();
-    let counted: BTreeMap<&str, Arc<Mutex<Counted>>> = plan.kinds.iter().map(|kind| (&*kind.name, Arc::default())).collect();
+    let order: Vec<&RequestKind> = plan.kinds.iter().flat_map(|kind| std::iter::repeat_n(kind, kind.share)).collect();
+    let counted: BTreeMap<&str, Arc<Mutex<Samples>>> = plan.kinds.iter().map(|kind| (&*kind.name, Arc::default())).collect();
     let began = Instant::now();
     let mut sent = tokio::task::JoinSet::new();
     for n in 0..(plan.rate * (plan.seconds + plan.warm_up)) as usize {
@@ -86,12 +86,12 @@ pub async fn run() -> Result<(), String> {
         while sent.try_join_next().is_some() {}
     }
     while sent.join_next().await.is_some() {}
-    let came: BTreeMap<&str, Came> = counted.iter().map(|(name, counted)| (*name, sum(counted))).collect();
+    let came: BTreeMap<&str, Latencies> = counted.iter().map(|(name, counted)| (*name, sum(counted))).collect();
     println!("{}", serde_json::to_string(&came).map_err(|why| why.to_string())?);
     Ok(())
 }
 
-fn request(client: &reqwest::Client, kind: &Kind, id: &str, n: usize) -> reqwest::RequestBuilder {
+fn request(client: &reqwest::Client, kind: &RequestKind, id: &str, n: usize) -> reqwest::RequestBuilder {
     let method = kind.method.parse().unwrap_or(reqwest::Method::GET);
     let request = client.request(method, kind.url.replace("{id}", id));
     match &kind.body {
@@ -101,10 +101,10 @@ fn request(client: &reqwest::Client, kind: &Kind, id: &str, n: usize) -> reqwest
     }
 }
 
-fn sum(counted: &Mutex<Counted>) -> Came {
+fn sum(counted: &Mutex<Samples>) -> Latencies {
     let mut counted = counted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     counted.millis.sort_by(f64::total_cmp);
     let at = |share: f64| counted.millis.get((counted.millis.len() as f64 * share) as usize).copied().unwrap_or_default();
     let (p50, p99) = (at(0.50), at(0.99));
-    Came { count: counted.millis.len(), failed: counted.failed, conflicts: counted.conflicts, p50, p99 }
+    Latencies { count: counted.millis.len(), failed: counted.failed, conflicts: counted.conflicts, p50, p99 }
 }

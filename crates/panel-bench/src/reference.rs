@@ -44,7 +44,7 @@ struct Reference {
     app: String,
 }
 
-type Heard = Arc<Mutex<Vec<Statement>>>;
+type Recording = Arc<Mutex<Vec<Statement>>>;
 
 /// Serves the reference of the panel that the environment configures, and that runs at `panel`.
 pub async fn serve(listen: &str, panel: &str) -> Result<(), String> {
@@ -65,7 +65,7 @@ async fn record(who: &Credentials, panel: &str) -> Result<Reference, String> {
     let secrets = Secrets::open(&config.data_dir.join("master.key")).map_err(|why| why.to_string())?;
     let bare = Db::connect(&config.database()).await.map_err(|why| why.to_string())?;
     let mut db = Db::connect(&config.database()).await.map_err(|why| why.to_string())?;
-    let heard = Heard::default();
+    let heard = Recording::default();
     let hears = heard.clone();
     db.on_statement(move |statement| hears.lock().unwrap_or_else(PoisonError::into_inner).push(statement.clone()));
     chain::attach(&db, &secrets);
@@ -132,15 +132,15 @@ async fn one(State(it): State<Arc<Reference>>, Path(_): Path<String>) -> Answer<
     Ok(Json(it.one.answer.clone()))
 }
 
-async fn list(State(it): State<Arc<Reference>>) -> Answer<Json<Shared>> {
+async fn list(State(it): State<Arc<Reference>>) -> Answer<Json<ListAnswer>> {
     read(&it.db, &it.list.statements).await?;
-    Ok(Json(Shared(it)))
+    Ok(Json(ListAnswer(it)))
 }
 
 /// The list's answer, written without being copied first.
-struct Shared(Arc<Reference>);
+struct ListAnswer(Arc<Reference>);
 
-impl serde::Serialize for Shared {
+impl serde::Serialize for ListAnswer {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.list.answer.serialize(serializer)
     }
@@ -164,7 +164,9 @@ async fn write(State(it): State<Arc<Reference>>, Path(id): Path<String>, _: Stri
     let mut values = Fresh::new(&it, id);
     for statement in &all[..first] {
         let rows = it.db.read().query_all_raw(values.put(statement)).await.map_err(broken)?;
-        if statement.sql.contains("\"applications\"") && let Some(version) = rows.first().and_then(|row| row.try_get("", "version").ok()) {
+        if statement.sql.contains("\"applications\"")
+            && let Some(version) = rows.first().and_then(|row| row.try_get("", "version").ok())
+        {
             values.version = version;
         }
     }
