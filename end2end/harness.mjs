@@ -70,6 +70,11 @@ class Panel {
     return this.#child.pid;
   }
 
+  /** The settings that it runs with. */
+  get env() {
+    return this.#env;
+  }
+
   /** Starts it (again, on the same data) and waits until it answers. */
   async start() {
     const child = spawn(join(this.#app, 'skypanel'), ['serve'], { cwd: this.#app, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });

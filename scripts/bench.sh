@@ -2,28 +2,35 @@
 # bench.sh [PART…] - runs the parts in scripts/bench/ and writes what they measured into docs/benchmarks.md.
 # A part prints lines of the form   BENCH <name> <value> <unit> <limit> ok|short   ("-" where there is no limit: a reference).
 # What one run does not measure keeps its line; "short" means that the limit is missed, and makes this fail.
+# SKY_BENCH_PARTS is another folder of parts, for the test of this script; nothing is installed and nothing written then.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 ALL=(wasm pages api idle deploy edge)
+folder=${SKY_BENCH_PARTS:-$ROOT/scripts/bench}
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=("${ALL[@]}")
 for part in "${parts[@]}"; do
-  [ -f "$ROOT/scripts/bench/$part.sh" ] || die "there is nothing to measure called '$part'; there are: ${ALL[*]}"
+  [ -f "$folder/$part.sh" ] || die "there is nothing to measure called '$part'; there are: ${ALL[*]}"
 done
 
-"$ROOT/scripts/setup.sh" bench
+[ -n "${SKY_BENCH_PARTS:-}" ] || "$ROOT/scripts/setup.sh" bench
 scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/skypanel-bench.XXXXXX")
-trap 'as_root rm -rf "$scratch"' EXIT
+# Cleans up when this process is gone, also where it is killed. In a session of its own: Ctrl-C is not meant for it.
+setsid "$ROOT/scripts/bench/sweep.sh" $$ <<<"$scratch" >/dev/null 2>&1 &
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# Waited for in the background: a signal would wait for a part to end otherwise.
 broken=()
 for part in "${parts[@]}"; do
   heading "$part"
   mkdir "$scratch/$part"
-  SKYPANEL_TEST_DIR=$scratch/$part bash "$ROOT/scripts/bench/$part.sh" </dev/null | tee "$scratch/$part.log" || broken+=("$part")
+  SKYPANEL_TEST_DIR=$scratch/$part bash "$folder/$part.sh" </dev/null > >(tee "$scratch/$part.log") &
+  wait $! || broken+=("$part")
+  sleep 0.2 # the log's last line
 done
+if [ -n "${SKY_BENCH_PARTS:-}" ]; then exit; fi
 
 # The table: the old lines, each replaced where there is a new one, and the new ones after them, sorted by name.
 report=$ROOT/docs/benchmarks.md

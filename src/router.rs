@@ -17,6 +17,7 @@ use crate::{
         http,
         idempotency::idempotent,
         openapi,
+        published::{PublishedApi, published},
     },
 };
 use axum::{
@@ -45,16 +46,13 @@ const OPEN: &[&str] = &["/kit"];
 pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
     // What pages spawn runs here; a second router in one process (a test) finds it done.
     any_spawner::Executor::init_tokio().ok();
-    let (api, document) = api().split_for_parts();
-    let declared = Arc::new(Declared::new(&document.paths, features::functions()));
+    let (api, typed) = api().split_for_parts();
+    let declared = Arc::new(Declared::new(&typed.paths, features::functions()));
     let pages = pages(options.clone(), declared.clone());
-    let document = openapi::finish(document, &FEATURES.iter().flat_map(|feature| feature.tags).copied().collect::<Vec<_>>());
-    let queries = openapi::queries(&document);
-    let docs = docs::router(&document);
-    let document = axum::body::Bytes::from(document.to_string());
+    let PublishedApi { document, page: docs, queries } = published(api_document).clone();
     let api = api
-        .route("/api/openapi.json", get(move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], document.clone()))))
-        .merge(docs)
+        .route("/api/openapi.json", get(async move |headers: HeaderMap| document.respond(&headers, "application/json")))
+        .merge(docs::router(docs))
         .route("/api/{*rest}", axum::routing::any(no_such_route))
         .method_not_allowed_fallback(async || Refusal(crate::error::Error::MethodNotAllowed))
         .layer(from_fn_with_state(queries, openapi::only_known))
@@ -90,6 +88,11 @@ pub fn router(panel: Arc<Panel>, options: LeptosOptions) -> Router {
 pub fn api() -> OpenApiRouter {
     let of_features = FEATURES.iter().filter_map(|feature| feature.api);
     of_features.fold(OpenApiRouter::with_openapi(openapi::document()), |all, api| all.merge(api()))
+}
+
+/// The API's document, as it is served.
+pub fn api_document() -> serde_json::Value {
+    openapi::finish(api().into_openapi(), &FEATURES.iter().flat_map(|feature| feature.tags).copied().collect::<Vec<_>>())
 }
 
 /// The routes beside the API and the pages.

@@ -89,8 +89,8 @@ pub async fn sign(panel: &Panel, session: &SessionId, user: &UserId, life: Durat
     jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&key.secret)).because("signing a token")
 }
 
-/// The session that a token is of, where the token is ours and not over.
-pub async fn session_of(panel: &Panel, token: &str) -> Result<Option<String>> {
+/// The session that a token is of and when the token is over, where it is ours and still good.
+pub async fn session_of(panel: &Panel, token: &str) -> Result<Option<(String, Timestamp)>> {
     if token.len() > LONGEST {
         return Ok(None);
     }
@@ -102,7 +102,7 @@ pub async fn session_of(panel: &Panel, token: &str) -> Result<Option<String>> {
     validation.validate_exp = false;
     let Ok(data) = jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_secret(&key.secret), &validation) else { return Ok(None) };
     let is_good = panel.now().millis() / 1000 < data.claims.exp;
-    Ok(is_good.then_some(data.claims.sid))
+    Ok(is_good.then_some((data.claims.sid, Timestamp(data.claims.exp.saturating_mul(1000)))))
 }
 
 /// A key by its id, while it is accepted.

@@ -2,13 +2,13 @@
 //! those (CRC-32), so that a mistyped key is told without asking the database and a scanner of leaked secrets finds no false ones. A
 //! key leads to its maker in one organization: what it may do is its scope and what she may do there at that moment, whichever is less.
 use crate::{
-    auth::session::{Credential, SessionCache, Who, grants, role},
+    auth::session::{Credential, PresentedSecret, SecretKind, SessionCache, Who, grants, role},
     error::{Error, Result, Thing},
     fault::Because,
     id::{ApiKeyId, OrgId, UserId},
     rights::Permissions,
     runtime::panel::Panel,
-    store::{json::JsonText, random, tables::api_key},
+    store::{json::JsonText, tables::api_key},
     units::Timestamp,
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, Statement, sea_query::Expr};
@@ -79,17 +79,14 @@ struct Row {
 }
 
 /// Whose the key is. A key is of one organization: any other that is named beside it is not there.
-pub async fn by_key(panel: &Panel, secret: &str, org: Option<&OrgId>) -> Result<Option<Who>> {
+pub async fn by_key(panel: &Panel, secret: &str, org: Option<&OrgId>) -> Result<Option<Arc<Who>>> {
     if !is_sound(secret) {
         return Ok(None);
     }
-    let known = (random::hash(secret), None);
-    let who = match panel.of::<SessionCache>().get(&known).filter(|who| who.expires_at > panel.now()) {
+    let asked = PresentedSecret::new(SecretKind::Key, secret, None);
+    let who = match panel.of::<SessionCache>().get(&asked, panel.now()) {
         Some(who) => Some(who),
-        None => {
-            let found = look_up(panel, &known.0).await?;
-            found.inspect(|who| panel.of::<SessionCache>().put(known, who))
-        }
+        None => look_up(panel, &asked.hash()).await?.map(|who| panel.of::<SessionCache>().put(asked, who, None)),
     };
     match (who, org) {
         (Some(who), Some(org)) if who.org != *org => Err(Error::NotFound(Thing::ORGANIZATION)),

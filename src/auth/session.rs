@@ -11,6 +11,7 @@ use crate::{
         Tx,
         json::JsonText,
         random,
+        secrets::hex,
         tables::{self, refresh_token, session},
     },
     units::Timestamp,
@@ -231,23 +232,31 @@ pub async fn keep_refresh_token(tx: &Tx, panel: &Panel, session: &SessionId, tok
 }
 
 /// Whose the cookie is; nobody's where it is unknown or over. `org` picks another organization of the same person.
-pub async fn by_cookie(panel: &Panel, token: &str, org: Option<&OrgId>) -> Result<Option<Who>> {
-    find(panel, Via::Cookie, random::hash(token), org).await
+pub async fn by_cookie(panel: &Panel, token: &str, org: Option<&OrgId>) -> Result<Option<Arc<Who>>> {
+    let asked = PresentedSecret::new(SecretKind::Cookie, token, org);
+    if let Some(who) = panel.of::<SessionCache>().get(&asked, panel.now()) {
+        return Ok(Some(who));
+    }
+    let found = find(panel, Via::Cookie, &asked.hash(), org).await?;
+    Ok(found.map(|who| panel.of::<SessionCache>().put(asked, who, None)))
 }
 
 /// Whose the bearer token is.
-pub async fn by_bearer(panel: &Panel, token: &str, org: Option<&OrgId>) -> Result<Option<Who>> {
-    match access_tokens::session_of(panel, token).await? {
-        Some(session) => find(panel, Via::Bearer, session, org).await,
-        None => Ok(None),
+pub async fn by_bearer(panel: &Panel, token: &str, org: Option<&OrgId>) -> Result<Option<Arc<Who>>> {
+    let asked = PresentedSecret::new(SecretKind::Bearer, token, org);
+    if let Some(who) = panel.of::<SessionCache>().get(&asked, panel.now()) {
+        return Ok(Some(who));
     }
+    let Some((session, ends)) = access_tokens::session_of(panel, token).await? else { return Ok(None) };
+    let found = find(panel, Via::Bearer, &session, org).await?;
+    Ok(found.map(|who| panel.of::<SessionCache>().put(asked, who, Some(ends))))
 }
 
 /// Who was looked up lately. A page that loads its parts, or a script that calls in a loop, asks the database once a second and not
 /// each time; what changes meanwhile (a role, a sign-out on another panel) is seen within that second, a sign-out here at once.
 #[derive(Default)]
 pub struct SessionCache {
-    known: Mutex<HashMap<Asked, (Instant, Who)>>,
+    known: Mutex<HashMap<PresentedSecret, CachedCaller>>,
     seen: Mutex<HashMap<SessionId, Seen>>,
 }
 
@@ -259,8 +268,40 @@ pub struct Seen {
     pub member: Option<(UserId, OrgId)>,
 }
 
-/// A credential's trace in the database, and the organization that was picked.
-pub(super) type Asked = (String, Option<OrgId>);
+/// What a caller sent: the kind of her secret, its SHA-256 (a secret itself is remembered nowhere), and the organization that she picked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct PresentedSecret {
+    secret: SecretKind,
+    digest: [u8; 32],
+    org: Option<OrgId>,
+}
+
+/// The kinds of secret. What is good as one kind is not good as another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum SecretKind {
+    Cookie,
+    Bearer,
+    Key,
+}
+
+impl PresentedSecret {
+    pub(super) fn new(secret: SecretKind, text: &str, org: Option<&OrgId>) -> Self {
+        PresentedSecret { secret, digest: random::digest(text), org: org.cloned() }
+    }
+
+    /// The secret's hash, as the database has it.
+    pub(super) fn hash(&self) -> String {
+        hex(&self.digest)
+    }
+}
+
+/// What a look-up found.
+struct CachedCaller {
+    at: Instant,
+    /// When the credential is over, by the panel's clock.
+    ends: Timestamp,
+    who: Arc<Who>,
+}
 
 impl SessionCache {
     /// How long a look-up is believed.
@@ -268,17 +309,20 @@ impl SessionCache {
     /// How many are remembered before all are forgotten.
     const MOST: usize = 10_000;
 
-    pub(super) fn get(&self, key: &Asked) -> Option<Who> {
+    pub(super) fn get(&self, asked: &PresentedSecret, now: Timestamp) -> Option<Arc<Who>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(key).filter(|(at, _)| at.elapsed() < Self::LIFE).map(|(_, who)| who.clone())
+        known.get(asked).filter(|it| it.at.elapsed() < Self::LIFE && it.ends > now).map(|it| it.who.clone())
     }
 
-    pub(super) fn put(&self, key: Asked, who: &Who) {
+    /// Remembers who it is. `ends` is when the secret is over, where that is before the session or the key is.
+    pub(super) fn put(&self, asked: PresentedSecret, who: Who, ends: Option<Timestamp>) -> Arc<Who> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= Self::MOST {
             known.clear();
         }
-        known.insert(key, (Instant::now(), who.clone()));
+        let (ends, who) = (ends.into_iter().chain([who.expires_at]).min().unwrap_or(who.expires_at), Arc::new(who));
+        known.insert(asked, CachedCaller { at: Instant::now(), ends, who: who.clone() });
+        who
     }
 
     fn see(&self, session: &SessionId, seen: Seen) {
@@ -309,7 +353,7 @@ impl SessionCache {
     }
 
     pub(super) fn forget_where(&self, is_meant: impl Fn(&Who) -> bool) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (_, who)| !is_meant(who));
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, it| !is_meant(&it.who));
     }
 }
 
@@ -323,20 +367,12 @@ pub async fn elsewhere(panel: &Panel, credential: &Credential, org: &OrgId) -> R
     look_up(panel, via, id.as_str(), Place::Named(org)).await
 }
 
-async fn find(panel: &Panel, via: Via, value: String, org: Option<&OrgId>) -> Result<Option<Who>> {
-    let key = (value.clone(), org.cloned());
-    if let Some(who) = panel.of::<SessionCache>().get(&key).filter(|who| who.expires_at > panel.now()) {
-        return Ok(Some(who));
-    }
-    let found = match look_up(panel, By::Secret(via), &value, Place::of(org)).await? {
+async fn find(panel: &Panel, via: Via, value: &str, org: Option<&OrgId>) -> Result<Option<Who>> {
+    match look_up(panel, By::Secret(via), value, Place::of(org)).await? {
         // She was removed from the organization that she worked in last, or it is no more: any other of hers will do.
-        None if org.is_none() => look_up(panel, By::Secret(via), &value, Place::Oldest).await?,
-        found => found,
-    };
-    if let Some(who) = &found {
-        panel.of::<SessionCache>().put(key, who);
+        None if org.is_none() => look_up(panel, By::Secret(via), value, Place::Oldest).await,
+        found => Ok(found),
     }
-    Ok(found)
 }
 
 /// What leads to a session.

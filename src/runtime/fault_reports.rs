@@ -69,7 +69,10 @@ impl FaultInbox {
 }
 
 /// Where faults go that happen in what runs now; nowhere, where the writer of faults itself fails.
-type Sink = Option<(Weak<Panel>, Option<Around>)>;
+type Sink = Option<(Weak<Panel>, Option<Surroundings>)>;
+
+/// Tells of the request that runs; asked only when something fails in it.
+pub type Surroundings = Arc<dyn Fn() -> Around + Send + Sync>;
 
 tokio::task_local! {
     static SINK: Sink;
@@ -83,7 +86,7 @@ pub fn collect(panel: &Arc<Panel>) {
 }
 
 /// Runs something whose faults are this panel's.
-pub async fn within<T>(panel: &Arc<Panel>, around: Option<Around>, work: impl Future<Output = T>) -> T {
+pub async fn within<T>(panel: &Arc<Panel>, around: Option<Surroundings>, work: impl Future<Output = T>) -> T {
     fault::listen(note);
     SINK.scope(Some((Arc::downgrade(panel), around)), work).await
 }
@@ -99,6 +102,12 @@ fn note(reference: &str, doing: &str, cause: &str) {
     let Some((panel, around)) = sink else { return };
     let Some(panel) = panel.upgrade() else { return };
     let cause = cause.chars().filter(|c| *c != '\0').take(LONGEST).collect();
-    panel.of::<FaultInbox>().push(Fault { reference: reference.into(), doing: doing.into(), cause, at: panel.now(), around });
+    panel.of::<FaultInbox>().push(Fault {
+        reference: reference.into(),
+        doing: doing.into(),
+        cause,
+        at: panel.now(),
+        around: around.map(|tell| tell()),
+    });
     panel.wake(FAULTS);
 }

@@ -31,6 +31,9 @@ pub use tx::{AuditChain, Tx};
 /// The number of PostgreSQL's advisory lock that is held while the schema changes.
 const MIGRATING: i64 = 0x736b_7970;
 
+/// How long a connection may lie unused before it is tried out: shorter than a database takes to start again.
+const IDLE: Duration = Duration::from_millis(500);
+
 /// A pool of connections.
 #[derive(Clone, Debug)]
 pub struct Db {
@@ -50,7 +53,13 @@ impl Db {
         if url.contains(":memory:") {
             options.max_connections(1).min_connections(1).idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
         } else {
-            options.max_connections(if sqlite { 6 } else { 16 }).test_before_acquire(!sqlite);
+            options.max_connections(if sqlite { 6 } else { 16 });
+            if sqlite {
+                options.test_before_acquire(false);
+            } else {
+                // A connection in use is known to live; asking each time would double the ways to the database and back.
+                options.test_before_acquire_if_idle_for(IDLE);
+            }
         }
         if sqlite {
             options.map_sqlx_sqlite_opts(|options| {
@@ -60,6 +69,8 @@ impl Db {
                     .pragma("foreign_keys", "ON")
                     .pragma("busy_timeout", "10000")
                     .pragma("temp_store", "MEMORY")
+                    // Of each connection, in KiB. What is read often lies in the system's cache anyway, once for all connections.
+                    .pragma("cache_size", "-512")
                     .statement_cache_capacity(200)
                     // A page's rows in one go: each time that the reader waits for the next costs two switches between threads.
                     .row_buffer_size(500)

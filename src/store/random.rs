@@ -1,5 +1,5 @@
 //! New ids and new secrets.
-use crate::id::Id;
+use crate::{id::Id, store::secrets::hex};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use std::sync::Mutex;
@@ -32,5 +32,10 @@ pub fn bytes<const N: usize>() -> [u8; N] {
 
 /// How a token is stored: its SHA-256, in hex. Enough for a secret of 256 random bits; passwords take argon2id instead.
 pub fn hash(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest(token))
+}
+
+/// The SHA-256 of a token.
+pub fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
 }

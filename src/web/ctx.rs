@@ -33,8 +33,8 @@ impl Origin {
 #[derive(Clone)]
 pub struct Ctx {
     pub panel: Arc<Panel>,
-    pub who: Who,
-    pub origin: Origin,
+    pub who: Arc<Who>,
+    pub origin: Arc<Origin>,
 }
 
 /// Something that may be acted upon as was asked. Made nowhere but here.
@@ -143,7 +143,7 @@ impl Ctx {
             return Ok(self.clone());
         }
         let who = session::elsewhere(&self.panel, &self.who.credential, id).await?.ok_or(Error::NotFound(Thing::ORGANIZATION))?;
-        Ok(Ctx { panel: self.panel.clone(), who, origin: self.origin.clone() })
+        Ok(Ctx { panel: self.panel.clone(), who: Arc::new(who), origin: self.origin.clone() })
     }
 
     /// Refuses everybody but the operators of the platform.
@@ -259,10 +259,10 @@ pub fn visitor() -> Result<Visitor> {
 #[derive(Clone)]
 pub struct Visitor {
     pub panel: Arc<Panel>,
-    pub who: Option<Who>,
-    pub origin: Origin,
+    pub who: Option<Arc<Who>>,
+    pub origin: Arc<Origin>,
     /// What the tokens of this visitor's forms are bound to: the session's id, or the visit's.
-    pub form_key: String,
+    pub form_key: Arc<str>,
     /// The `Cookie` headers as they came.
     pub cookies: Arc<str>,
 }

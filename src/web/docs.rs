@@ -1,7 +1,11 @@
 //! The page at `/api/docs`: the OpenAPI document for people, rendered once when the panel starts. It loads nothing from elsewhere, works
 //! without a script (which only filters), and says what the document says because it is made of it.
-use crate::web::openapi::example;
-use axum::{Router, body::Bytes, http::header, response::IntoResponse, routing::get};
+use crate::web::{openapi::example, published::Gzipped};
+use axum::{
+    Router,
+    http::{HeaderMap, HeaderValue, header},
+    routing::get,
+};
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
@@ -13,12 +17,12 @@ const POLICY: &str =
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// The page and what it is made of.
-pub fn router(document: &Value) -> Router {
-    let page = Bytes::from(page(document));
+pub fn router(page: Gzipped) -> Router {
     let file = |kind: &'static str, text: &'static str| get(move || std::future::ready(([(header::CONTENT_TYPE, kind)], text)));
-    let shown = move || {
-        let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, POLICY)];
-        std::future::ready((headers, page.clone()).into_response())
+    let shown = move |headers: HeaderMap| {
+        let mut response = page.respond(&headers, "text/html; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        std::future::ready(response)
     };
     Router::new()
         .route("/api/docs", get(shown))
@@ -66,7 +70,8 @@ fn of_tag<'a>(document: &'a Value, tag: &str) -> Vec<Operation<'a>> {
     all
 }
 
-fn page(document: &Value) -> String {
+/// The page of a document.
+pub fn page(document: &Value) -> String {
     let (mut nav, mut body) = (String::new(), String::new());
     for tag in document["tags"].as_array().into_iter().flatten() {
         let (name, slug) = (text(tag, "name"), text(tag, "name").to_lowercase().replace(' ', "-"));

@@ -11,7 +11,7 @@ use crate::{
     id::OrgId,
     rights::Action,
     runtime::{
-        fault_reports::{self, Around},
+        fault_reports::{self, Around, Surroundings},
         panel::Panel,
     },
     store::random,
@@ -42,14 +42,15 @@ pub const CSRF: &str = "x-csrf-token";
 /// Where the edges' own routes are.
 const EDGES: &str = "/api/edge/";
 
-/// What a fault's report says of the request around it.
-fn around(request_id: &str, matched: &Matched, who: Option<&Who>) -> Around {
-    Around {
-        request_id: request_id.into(),
+/// What a fault's report says of the request around it. Written only when something fails.
+fn around(request_id: &Arc<str>, matched: &Matched, who: Option<Arc<Who>>) -> Surroundings {
+    let (request_id, matched) = (request_id.clone(), matched.clone());
+    Arc::new(move || Around {
+        request_id: request_id.to_string(),
         route: matched.to_string(),
-        organization: who.map(|who| who.org.to_string()),
-        user: who.map(|who| who.user.to_string()),
-    }
+        organization: who.as_ref().map(|who| who.org.to_string()),
+        user: who.as_ref().map(|who| who.user.to_string()),
+    })
 }
 
 /// What a request gets on its way in beside its [`Visitor`].
@@ -66,9 +67,10 @@ pub async fn visit(State((panel, declared)): State<(Arc<Panel>, Arc<Declared>)>,
     let started = Instant::now();
     let counted = panel.clone();
     let _in_hand = counted.heartbeats.take();
-    let request_id = format!("req_{}", random::suffix());
+    let request_id: Arc<str> = format!("req_{}", random::suffix()).into();
     let (mut parts, body) = request.into_parts();
-    let path = parts.uri.path().to_string();
+    let uri = parts.uri.clone();
+    let path = uri.path();
     let matched = Matched::of(&parts);
     let mut entry = Entry::default();
     let asked = async {
@@ -81,8 +83,8 @@ pub async fn visit(State((panel, declared)): State<(Arc<Panel>, Arc<Declared>)>,
     let mut caller = None;
     let mut response = match found {
         Ok(visitor) => {
-            let around = around(&request_id, &matched, visitor.who.as_ref());
-            caller = visitor.who.as_ref().map(|who| who.credential.id().to_string());
+            let around = around(&request_id, &matched, visitor.who.clone());
+            caller = visitor.who.clone();
             parts.extensions.insert(visitor);
             let work = fault_reports::within(&panel, Some(around), next.run(Request::from_parts(parts, body)));
             in_flight::hold(entry.place.take(), work).await
@@ -99,9 +101,9 @@ pub async fn visit(State((panel, declared)): State<(Arc<Panel>, Arc<Declared>)>,
     {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
-    finish(response.headers_mut(), &request_id, &path);
+    finish(response.headers_mut(), &request_id, path);
     let status = response.status().as_u16();
-    let (took_ms, by) = (started.elapsed().as_millis() as u64, caller.as_deref().unwrap_or("nobody"));
+    let (took_ms, by) = (started.elapsed().as_millis() as u64, caller.as_ref().map_or("nobody", |who| who.credential.id()));
     // What changes something leaves a line, so that the id that a script was given leads somewhere.
     if status >= 500 || matched.writes_by_api() {
         tracing::info!(request.id = %request_id, route = %matched, status, by, took_ms, "answered");
@@ -158,10 +160,10 @@ fn is_page(response: &Response) -> bool {
     response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
-async fn visitor(panel: &Arc<Panel>, request: &Parts, request_id: &str, class: Class, entry: &mut Entry) -> Result<Visitor> {
+async fn visitor(panel: &Arc<Panel>, request: &Parts, request_id: &Arc<str>, class: Class, entry: &mut Entry) -> Result<Visitor> {
     let headers = &request.headers;
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_string();
-    let origin = Origin { address: address(panel, request), agent, request_id: request_id.into() };
+    let origin = Arc::new(Origin { address: address(panel, request), agent, request_id: request_id.to_string() });
     let limited = !is_asset(request.uri.path());
     if limited {
         // Before anything is looked up: guessing credentials costs as much as using one.
@@ -173,8 +175,8 @@ async fn visitor(panel: &Arc<Panel>, request: &Parts, request_id: &str, class: C
         false => caller(panel, headers, &origin.address).await?,
     };
     let form_key = match &who {
-        Some(who) => who.credential.id().to_string(),
-        None => cookie(headers, session::VISIT).unwrap_or_else(|| entry.new_visit.insert(random::token()).clone()),
+        Some(who) => who.credential.id().into(),
+        None => cookie(headers, session::VISIT).unwrap_or_else(|| entry.new_visit.insert(random::token()).clone()).into(),
     };
     let cookies: Vec<&str> = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).collect();
     let visitor = Visitor { panel: panel.clone(), who, origin, form_key, cookies: cookies.join("; ").into() };
@@ -211,7 +213,7 @@ pub fn bearer_of(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Who asks: by a key or a token in a header, or else by the cookie.
-async fn caller(panel: &Arc<Panel>, headers: &HeaderMap, address: &str) -> Result<Option<session::Who>> {
+async fn caller(panel: &Arc<Panel>, headers: &HeaderMap, address: &str) -> Result<Option<Arc<Who>>> {
     let org = organization(headers)?;
     let (found, is_elsewhere) = match presented(headers)? {
         Some(Presented::Key(key)) => {
@@ -298,7 +300,7 @@ fn guard(visitor: &Visitor, request: &Parts, is_in_person: bool) -> Result<()> {
     if by_key && is_in_person {
         return Err(Error::Forbidden { permission: "in_person".into() });
     }
-    let sees = |who: &session::Who| who.permissions.may(Action::View) || who.grants.values().any(|of| of.may(Action::View));
+    let sees = |who: &Arc<Who>| who.permissions.may(Action::View) || who.grants.values().any(|of| of.may(Action::View));
     if by_key && request.method == Method::GET && !visitor.who.as_ref().is_some_and(sees) {
         return Err(Error::Forbidden { permission: Action::View.name().into() });
     }

@@ -11,6 +11,7 @@ pub mod http;
 pub mod idempotency;
 pub mod in_flight;
 pub mod openapi;
+pub mod published;
 pub mod rate_limits;
 pub mod sse;
 pub mod unread;

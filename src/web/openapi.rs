@@ -7,6 +7,7 @@ use crate::web::{
 };
 use axum::{
     extract::{MatchedPath, Request, State},
+    http::Method,
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -254,32 +255,48 @@ pub fn example(schema: &Value, components: &Value, depth: usize) -> Value {
     }
 }
 
-/// The parameters that each route takes in its query, by method and pattern; and whether it is open to strangers.
-pub type Queries = HashMap<(String, String), (BTreeSet<String>, bool)>;
+/// What the routes take in their queries, by pattern: the methods of each.
+pub type RouteQueries = HashMap<Box<str>, Vec<QueryNames>>;
 
-/// Reads them out of the document.
-pub fn queries(document: &Value) -> Arc<Queries> {
-    let mut all = Queries::new();
+/// The parameters that one operation takes in its query.
+#[derive(Debug, Clone)]
+pub struct QueryNames {
+    method: Method,
+    names: Box<[Box<str>]>,
+    /// Whether strangers may call it.
+    is_open: bool,
+}
+
+/// Reads the parameters of queries out of the document.
+pub fn queries(document: &Value) -> RouteQueries {
+    let mut all = RouteQueries::new();
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        let of_path = all.entry(path.as_str().into()).or_default();
         for (method, operation) in item.as_object().into_iter().flatten() {
+            let Ok(method) = method.to_uppercase().parse() else { continue };
             let parameters = operation["parameters"].as_array().into_iter().flatten().filter(|it| it["in"] == "query");
-            let names = parameters.filter_map(|it| it["name"].as_str().map(str::to_string)).collect();
-            all.insert((method.to_uppercase(), path.clone()), (names, is_open(operation)));
+            let names = parameters.filter_map(|it| it["name"].as_str().map(Box::from)).collect();
+            of_path.push(QueryNames { method, names, is_open: is_open(operation) });
         }
     }
-    Arc::new(all)
+    all
 }
 
 /// Refuses parameters of the query that the document does not know: a misspelt one would be ignored otherwise.
-pub async fn only_known(State(known): State<Arc<Queries>>, visitor: Visitor, request: Request, next: Next) -> Response {
-    let Some(query) = request.uri().query().filter(|query| !query.is_empty()) else { return next.run(request).await };
-    let pattern = request.extensions().get::<MatchedPath>().map(|pattern| pattern.as_str().to_string()).unwrap_or_default();
-    if let Some((names, open)) = known.get(&(request.method().to_string(), pattern)) {
-        let unknown = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| !names.contains(&**name));
-        // Whoever is signed out is told that first.
-        if let Some((name, _)) = unknown.filter(|_| *open || visitor.who.is_some()) {
-            return Refusal(unknown_parameter(&name)).into_response();
-        }
+pub async fn only_known(State(known): State<Arc<RouteQueries>>, request: Request, next: Next) -> Response {
+    match unknown_in(&known, &request) {
+        Some(name) => Refusal(unknown_parameter(&name)).into_response(),
+        None => next.run(request).await,
     }
-    next.run(request).await
+}
+
+/// The first parameter of a request's query that its route does not take. Whoever is signed out where she must not be is told that first.
+fn unknown_in(known: &RouteQueries, request: &Request) -> Option<String> {
+    let query = request.uri().query().filter(|query| !query.is_empty())?;
+    let methods = known.get(request.extensions().get::<MatchedPath>()?.as_str())?;
+    let taken = methods.iter().find(|it| it.method == *request.method())?;
+    let is_known = |name: &str| taken.names.iter().any(|known| **known == *name);
+    let (unknown, _) = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| !is_known(name))?;
+    let is_somebody = || request.extensions().get::<Visitor>().is_some_and(|visitor| visitor.who.is_some());
+    (taken.is_open || is_somebody()).then(|| unknown.into_owned())
 }

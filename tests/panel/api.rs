@@ -489,6 +489,22 @@ fn references(value: &Value, into: &mut Vec<String>) {
 }
 
 #[tokio::test]
+async fn the_document_is_byte_for_byte_what_the_code_says_however_it_is_sent() {
+    let t = TestPanel::start().await;
+    let said = skypanel::router::api_document().to_string();
+    let plain = t.stranger().get("/api/openapi.json").await;
+    assert_eq!((plain.header("content-type"), plain.header("content-encoding")), ("application/json", ""));
+    assert!(plain.text() == said, "the document is not what the code says");
+    let packed = t.stranger().with("accept-encoding", "br, gzip").get("/api/openapi.json").await;
+    assert_eq!((packed.header("content-encoding"), packed.header("vary")), ("gzip", "accept-encoding"));
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed.bytes()), &mut text).unwrap();
+    assert!(text == said && packed.bytes().len() * 8 < said.len(), "{} of {} bytes", packed.bytes().len(), said.len());
+    let page = t.stranger().get("/api/docs").await;
+    assert!(page.text().starts_with("<!DOCTYPE html>") && page.header("content-security-policy").starts_with("default-src 'none'"));
+}
+
+#[tokio::test]
 async fn the_document_is_openapi_3_1_and_says_what_the_routes_do() {
     let t = TestPanel::start().await;
     let reply = t.stranger().get("/api/openapi.json").await;

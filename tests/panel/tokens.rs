@@ -120,6 +120,23 @@ async fn only_the_refresh_token_of_a_session_that_goes_on_refreshes() {
 }
 
 #[tokio::test]
+async fn a_secret_that_was_just_used_as_one_kind_is_not_good_as_another() {
+    let t = TestPanel::start().await;
+    let (_, tokens) = t.an_account().await;
+    let mut browser = t.browser();
+    browser.sign_in(EMAIL, PASSWORD).await;
+    let cookie = browser.cookie(skypanel::auth::session::COOKIE).unwrap();
+    let access = tokens["access_token"].as_str().unwrap();
+    let by_cookie = |value: &str| t.stranger().with("cookie", &format!("skypanel_session={value}"));
+    // Both are remembered from here on.
+    assert_eq!(by_cookie(&cookie).get("/api/auth/me").await.status(), 200);
+    assert!(is_in(&t, &tokens).await);
+    assert!(!is_in(&t, &json!({ "access_token": cookie })).await);
+    assert_eq!(by_cookie(access).get("/api/auth/me").await.status(), 401);
+    assert_eq!(t.stranger().with("x-api-key", access).get("/api/auth/me").await.status(), 401);
+}
+
+#[tokio::test]
 async fn a_suspended_person_gets_no_further_tokens() {
     let t = TestPanel::start().await;
     let (_, tokens) = t.an_account().await;

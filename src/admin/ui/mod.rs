@@ -57,10 +57,10 @@ pub fn AdminOverview() -> impl IntoView {
 
 /// What happened lately, in a card.
 #[component]
-fn SessionCache(activity: Vec<Activity>) -> impl IntoView {
+fn RecentActivity(activity: Vec<Activity>) -> impl IntoView {
     let none = activity.is_empty();
     view! {
-        <Card title="SessionCache" flush=!none>
+        <Card title="Lately" flush=!none>
             {if none { view! { <p class="text-muted">"Nothing yet."</p> }.into_any() } else { view! { <Lines lines=activity bare=true/> }.into_any() }}
         </Card>
     }

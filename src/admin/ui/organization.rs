@@ -1,5 +1,5 @@
 //! One organization: who is in it, what runs in it, what happened lately, and suspending it.
-use super::{SessionCache, list::AccountStatus};
+use super::{RecentActivity, list::AccountStatus};
 use crate::{
     admin::{
         fns::{ResumeOrganization, SuspendOrganization, read_admin_organization},
@@ -51,7 +51,7 @@ pub fn AdminOrganizationPage() -> impl IntoView {
                 </Card>
                 <Members all=it.members/>
                 <Apps all=it.applications/>
-                <SessionCache activity=it.activity/>
+                <RecentActivity activity=it.activity/>
                 {(!deleted).then(|| view! { <Deeds id=id suspended=suspended/> })}
             </Page>
         }

@@ -1,5 +1,5 @@
 //! One person: who she is, where she is a member, what can be done about her.
-use super::{SessionCache, list::AccountStatus};
+use super::{RecentActivity, list::AccountStatus};
 use crate::{
     accounts::model::USER,
     admin::{
@@ -49,7 +49,7 @@ pub fn AdminUserPage() -> impl IntoView {
                     </KeyValue>
                 </Card>
                 <Memberships all=it.memberships.clone()/>
-                <SessionCache activity=it.activity.clone()/>
+                <RecentActivity activity=it.activity.clone()/>
                 {(!suspended && !operator).then(|| view! { <Acting id=acting memberships=it.memberships/> })}
                 <Deeds id=id suspended=suspended operator=operator/>
             </Page>

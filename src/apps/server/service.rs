@@ -188,30 +188,37 @@ pub async fn update(ctx: &Ctx, id: &AppId, form: &UpdateApplication, if_match: O
     let name = name.map_or_else(|| app.name.clone(), |name| name.to_string());
     let changed: Vec<&str> =
         [("name", name != app.name), ("settings", text != app.settings)].iter().filter(|it| it.1).map(|it| it.0).collect();
+    let next = application::Model { name, settings: text, ..next(ctx, &app) };
     ctx.panel
         .db
         .tx(async |tx| {
-            if name != app.name
-                && ctx.apps().filter(application::Column::Name.eq(&name)).count(tx).await.because("looking for the name")? > 0
+            if next.name != app.name
+                && ctx.apps().filter(application::Column::Name.eq(&next.name)).count(tx).await.because("looking for the name")? > 0
             {
                 return Err(name_taken());
             }
             record(tx, ctx, events::APPLICATION_CONFIGURED, &app.id, json!({ "changed": changed })).await?;
-            let change = application::ActiveModel { name: Set(name), settings: Set(text), ..touched(ctx, &app) };
+            let change = application::ActiveModel { name: Set(next.name.clone()), settings: Set(next.settings.clone()), ..touched(&next) };
             write(tx, &app, change).await
         })
         .await?;
     ctx.panel.changes.tell(Changed::App(app.id.clone()));
-    after(ctx, id, Action::Configure).await
+    view(&ctx.panel, next).await
 }
 
 fn changed_meanwhile() -> Error {
     Error::Conflict("Somebody else changed this application meanwhile. Load it again and repeat your change.".into())
 }
 
+/// A row as it is after a change, but for what the change is about. A writer answers with it instead of reading the row again: the
+/// write holds only where nobody else was faster.
+fn next(ctx: &Ctx, app: &Granted<application::Model>) -> application::Model {
+    application::Model { version: app.version + 1, updated_at: ctx.panel.now(), ..(**app).clone() }
+}
+
 /// A change that bears the next version.
-fn touched(ctx: &Ctx, app: &Granted<application::Model>) -> application::ActiveModel {
-    application::ActiveModel { version: Set(app.version + 1), updated_at: Set(ctx.panel.now()), ..Default::default() }
+fn touched(next: &application::Model) -> application::ActiveModel {
+    application::ActiveModel { version: Set(next.version), updated_at: Set(next.updated_at), ..Default::default() }
 }
 
 /// Writes a change of a row that was granted, unless somebody else was faster.
@@ -236,15 +243,16 @@ pub struct Scaled {
 pub async fn scale(ctx: &Ctx, id: &AppId, to: Replicas) -> Result<Scaled> {
     let app = ctx.app(id).to(Action::Scale).await?;
     clusters::place(&ctx.panel, &app.cluster_id).await?.limits.allow_replicas(to.get())?;
+    let next = application::Model { replicas: i64::from(to.get()), ..next(ctx, &app) };
     ctx.panel
         .db
         .tx(async |tx| {
             record(tx, ctx, events::APPLICATION_SCALED, &app.id, json!({ "from": app.replicas, "to": to.get() })).await?;
-            write(tx, &app, application::ActiveModel { replicas: Set(i64::from(to.get())), ..touched(ctx, &app) }).await
+            write(tx, &app, application::ActiveModel { replicas: Set(next.replicas), ..touched(&next) }).await
         })
         .await?;
     wake(&ctx.panel, id);
-    Ok(Scaled { application: after(ctx, id, Action::Scale).await?, previous_replicas: app.replicas as u32 })
+    Ok(Scaled { application: view(&ctx.panel, next).await?, previous_replicas: app.replicas as u32 })
 }
 
 /// Stops all replicas; the release stays, and the address says that the application is stopped.
@@ -271,7 +279,7 @@ async fn want(ctx: &Ctx, id: &AppId, to: Wanted, event: EventKind) -> Result<App
                 if to == Wanted::Stopped {
                     ending::cancel_deployments(tx, &app.id).await?;
                 }
-                write(tx, &app, application::ActiveModel { wanted: Set(to), ..touched(ctx, &app) }).await
+                write(tx, &app, application::ActiveModel { wanted: Set(to), ..touched(&next(ctx, &app)) }).await
             })
             .await?;
         wake(&ctx.panel, id);
@@ -291,7 +299,8 @@ pub async fn delete(ctx: &Ctx, id: &AppId, confirm: Option<&str>) -> Result<()> 
         .tx(async |tx| {
             record(tx, ctx, events::APPLICATION_DELETED, &app.id, json!({ "name": app.name })).await?;
             ending::cancel_deployments(tx, &app.id).await?;
-            let change = application::ActiveModel { wanted: Set(Wanted::Deleted), deleted_at: Set(Some(now)), ..touched(ctx, &app) };
+            let (wanted, deleted_at) = (Set(Wanted::Deleted), Set(Some(now)));
+            let change = application::ActiveModel { wanted, deleted_at, ..touched(&next(ctx, &app)) };
             write(tx, &app, change).await
         })
         .await?;

@@ -290,9 +290,10 @@ pub async fn transfer(ctx: &Ctx, to: &UserId, confirm: Option<&str>) -> Result<O
     ctx.panel.of::<SessionCache>().forget_user(to);
     ctx.panel.of::<SessionCache>().forget_user(&ctx.who.user);
     let mut now = ctx.clone();
-    now.who.role = Role::Admin.name().into();
-    now.who.role_name = Role::Admin.title().into();
-    now.who.permissions = Role::Admin.permissions().and(ctx.who.permissions);
+    let who = std::sync::Arc::make_mut(&mut now.who);
+    who.role = Role::Admin.name().into();
+    who.role_name = Role::Admin.title().into();
+    who.permissions = Role::Admin.permissions().and(ctx.who.permissions);
     get(&now).await
 }
 
