@@ -5,7 +5,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-ALL=(wasm pages api idle deploy edge)
+ALL=(wasm pages api idle deploy edge time)
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=("${ALL[@]}")
 for part in "${parts[@]}"; do

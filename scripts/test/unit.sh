@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
-# The pure rules, beside the code that they test, and the rules of the architecture.
+# The pure rules, beside the code that they test; the rules of the architecture; and what the crates beneath the panel promise.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
-cd "$ROOT"
-cargo test --workspace --features skypanel/ssr --lib --bins
-cargo test --package skypanel --features ssr --test architecture
+. "$(dirname "$0")/../programs.sh"
+failed=0
+while read -r kind name _; do
+  heading "$name"
+  run_tests "$kind" "$name" || failed=1
+done < <(awk '($1 == "lib") || ($1 == "test" && $2 != "panel" && $2 != "engine")' "$SKY_PROGRAMS" | sort -u)
+exit $failed
