@@ -32,6 +32,7 @@ mod living;
 mod mail;
 mod metrics;
 mod migrations;
+mod openapi_document;
 mod orgs;
 mod passkeys;
 mod passwords;
