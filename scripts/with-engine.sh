@@ -15,14 +15,6 @@ swarm_up() { # N
   tar -C "$SKYPANEL_TEST_DIR" --owner=0 --group=0 -c backend | as_root docker -H "unix://$swarm/node1/docker.sock" import - backend:latest > /dev/null
 }
 
-# Builds the test program and names it in $program; nothing is left to compile, and so nothing else to read, when it is asked for by name.
-engine_program() {
-  cargo test --package skypanel --features ssr --test engine --no-run
-  program=$(cargo test --package skypanel --features ssr --test engine --no-run --message-format=json 2>/dev/null |
-    sed -n 's/.*"name":"engine".*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
-  [ -x "$program" ] || die "cargo did not say where the test program is"
-}
-
 # Runs a command beside the first machine of the swarm.
 beside_swarm() {
   as_root env PATH="$PATH" HOME="$HOME" SKYPANEL_TEST_SWARM="$swarm" SKYPANEL_TEST_DOCKER="unix://$swarm/node1/docker.sock" \

@@ -264,7 +264,7 @@ fn run_edge(config: Config) -> ExitCode {
     }
 }
 
-/// The site lies beside the program as it is shipped; in development `cargo leptos` puts it where Leptos.toml says.
+/// The site lies beside the program as it is shipped; elsewhere it is where Leptos.toml says.
 fn site() -> Result<LeptosOptions, String> {
     let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join("site"))).filter(|site| site.is_dir());
     if let Some(root) = beside {

@@ -141,6 +141,7 @@ pub fn run_loops(panel: &Arc<Panel>) -> JoinSet<()> {
 }
 
 /// Serves until a signal comes.
+#[expect(clippy::disallowed_methods, reason = "it waits for the signal that ends the process")]
 pub async fn serve(config: Config, options: LeptosOptions) -> Result<()> {
     let ending = signal()?;
     let panel = open(config).await?;
@@ -184,6 +185,7 @@ pub async fn serve(config: Config, options: LeptosOptions) -> Result<()> {
 }
 
 /// Keeps the walls of a machine until a signal comes: `skypanel agent`.
+#[expect(clippy::disallowed_methods, reason = "it waits for the signal that ends the process")]
 pub async fn run_agent(config: Config) -> Result<()> {
     if !agent::is_privileged() {
         return Err(Error::Unavailable("The agent may not change the packet filter. Run it as root.".into()));

@@ -87,6 +87,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 }
 
 /// Every page there is.
+#[allow(clippy::too_many_lines, reason = "one page after the other")]
 #[component]
 pub fn Site() -> impl IntoView {
     provide_meta_context();

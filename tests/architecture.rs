@@ -12,7 +12,13 @@
 //!    `server/` and in the grounds that stand on the database.
 //! 8. `Leptos.toml`, which ships with the program, says what `Cargo.toml` says.
 //! 9. Files import each other in no circle, but for the few of [`CIRCLES`]. Whoever reads one file of a circle has to read them all.
-//! 10. A file has at most 500 lines, and no `unwrap()` outside its tests.
+//! 10. A file has at most 700 lines. (Clippy keeps the length of functions, `unwrap` and what else a tool can: `Cargo.toml`, `clippy.toml`.)
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a test may fail where it stands, tells a whole story, and runs what it waits for"
+)]
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -29,7 +35,7 @@ const GROUNDS: [&str; 16] = [
 /// The grounds that stand on the database.
 const STORES: [&str; 5] = ["store", "runtime", "auth", "web", "outbox"];
 const ROOFS: [&str; 6] = ["lib", "main", "site", "features", "router", "serve"];
-const LONGEST: usize = 500;
+const LONGEST: usize = 700;
 /// The largest circle of imports that may be, in files.
 const LARGEST_CIRCLE: usize = 3;
 /// The circles that there are: each names its files, and why they are one thing in several files.
@@ -330,20 +336,9 @@ fn libraries_stay_in_their_places() {
 }
 
 #[test]
-fn files_fit_a_sitting_and_nothing_is_unwrapped() {
-    let mut broken = Vec::new();
-    for file in files() {
-        let lines = file.text.lines().count();
-        if lines > LONGEST {
-            broken.push(format!("{} has {lines} lines", file.place));
-        }
-        for word in [".unwrap()", "todo!(", "unimplemented!(", "dbg!("] {
-            if !file.is_test && file.code.contains(word) {
-                broken.push(format!("{} says {word}", file.place));
-            }
-        }
-    }
-    none(broken);
+fn files_fit_a_sitting() {
+    let length = |file: &File| file.text.lines().count();
+    none(files().iter().filter(|file| length(file) > LONGEST).map(|file| format!("{} has {} lines", file.place, length(file))).collect());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 # Certificates from a real authority: pebble, its challtestsrv, and BIND as a name server that takes signed updates.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../programs.sh"
 cd "$ROOT"
 for program in pebble pebble-challtestsrv named; do
   has "$program" || die "$program is missing: apt-get install pebble bind9"
@@ -22,8 +23,10 @@ finish() {
 trap finish EXIT
 trap 'exit 143' TERM
 
-cargo test --package skypanel --features ssr --test panel certificates::
+failed=0
+run_tests test panel certificates:: || failed=1
 # Several panels share one database on PostgreSQL only.
 SKYPANEL_TEST_POSTGRES=$("$ROOT/scripts/postgres.sh" up "$postgres")
 export SKYPANEL_TEST_POSTGRES
-cargo test --package skypanel --features ssr --test panel certificates::two_panels
+run_tests test panel certificates::two_panels || failed=1
+exit $failed

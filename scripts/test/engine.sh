@@ -2,9 +2,10 @@
 # What Docker really does: the adapter and whole deployments on a real engine that is a Swarm of one.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../programs.sh"
 . "$(dirname "$0")/../with-engine.sh"
 cd "$ROOT"
-engine_program
+program=$(program test engine)
 engine_up
 # In three rounds: a panel that starts sweeps what looks like a crash's leftovers, and the last round kills the engine itself.
 failed=0
@@ -15,10 +16,5 @@ for round in "swarm::" "spine:: bad_input:: load:: canary::" "crash::"; do
   [ "$round" != crash:: ] || { threads=1; loud=(--nocapture); }
   # shellcheck disable=SC2086 # one word per filter
   beside_engine "$program" $round --test-threads="$threads" "${loud[@]}" || failed=1
-done
-# Several machines, one test at a time: they are cut off and taken down in turn.
-swarm_up 3
-for round in "walls::" "away::" "loss::"; do
-  beside_swarm "$program" $round --test-threads=1 --nocapture || failed=1
 done
 [ $failed = 0 ]

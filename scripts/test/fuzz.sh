@@ -4,12 +4,10 @@
 #   SKY_FUZZ_SEED=1  SKY_FUZZ_ROUNDS=1  SKY_FUZZ_SECONDS=100 (of each half of a round)  SKY_FUZZ_EXAMPLES=12 (of an operation)
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../programs.sh"
 cd "$ROOT"
 
-cargo build --package skypanel --features ssr --bin skypanel
-program=$(cargo build --package skypanel --features ssr --bin skypanel --message-format=json 2>/dev/null |
-  sed -n 's/.*"name":"skypanel".*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
-[ -x "$program" ] || die "cargo did not say where the panel is"
+panel_program=$(program bin skypanel)
 
 scratch=${SKYPANEL_TEST_DIR:-$(mktemp -d "${TMPDIR:-/var/tmp}/skypanel-fuzz.XXXXXX")}
 panel=''
@@ -32,7 +30,7 @@ s = [socket.socket() for _ in range(2)]
 print(*[one.getsockname()[1] for one in s])')
   env -i PATH="$PATH" HOME="$HOME" SKYPANEL_DATA_DIR="$data" SKYPANEL_PANEL__LISTEN="127.0.0.1:$port" \
     SKYPANEL_EDGE__LISTEN="[\"127.0.0.1:$edge\"]" SKYPANEL_SWARM__ENDPOINT=fake: SKYPANEL_LIMITS__ENABLED=false \
-    SKYPANEL_DEPLOY__STABILITY_SECONDS=0 SKYPANEL_DEPLOY__DRAIN_SECONDS=0 "$program" serve >"$data/out" 2>"$data/log" &
+    SKYPANEL_DEPLOY__STABILITY_SECONDS=0 SKYPANEL_DEPLOY__DRAIN_SECONDS=0 "$panel_program" serve >"$data/out" 2>"$data/log" &
   panel=$!
   "$TOOLS/schemathesis/bin/python" scripts/fuzz/prepare.py "http://localhost:$port" "$data/out" "$data" \
     "${SKY_FUZZ_EXAMPLES:-12}" "${SKY_FUZZ_SECONDS:-100}"

@@ -2,6 +2,6 @@
 # The panel in one process: real router, real database (SQLite), fake swarm.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
-cd "$ROOT"
+. "$(dirname "$0")/../programs.sh"
 unset SKYPANEL_TEST_POSTGRES
-cargo test --package skypanel --features ssr --test panel
+run_tests test panel

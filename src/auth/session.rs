@@ -398,23 +398,24 @@ impl<'a> Place<'a> {
     fn of(org: Option<&'a OrgId>) -> Self {
         org.map_or(Place::Last, Place::Named)
     }
+
+    /// The id of that organization, as SQL in which `s` is the session and `u` the person.
+    fn sql(self) -> &'static str {
+        match self {
+            Place::Last => "s.organization_id",
+            Place::Named(_) => "$3",
+            Place::Oldest => {
+                "(SELECT m2.organization_id FROM memberships m2 JOIN organizations o2 ON o2.id = m2.organization_id
+              WHERE m2.user_id = u.id AND o2.deleted_at IS NULL ORDER BY m2.created_at, m2.organization_id LIMIT 1)"
+            }
+        }
+    }
 }
 
-async fn look_up(panel: &Panel, by: By, value: &str, place: Place<'_>) -> Result<Option<Who>> {
-    let (via, by) = match by {
-        By::Secret(Via::Cookie) => (Via::Cookie, "s.kind = 'browser' AND s.token_hash"),
-        By::Id(Via::Cookie) => (Via::Cookie, "s.kind = 'browser' AND s.id"),
-        By::Secret(Via::Bearer) | By::Id(Via::Bearer) => (Via::Bearer, "s.kind = 'bearer' AND s.id"),
-    };
-    let wanted = match place {
-        Place::Last => "s.organization_id",
-        Place::Named(_) => "$3",
-        Place::Oldest => {
-            "(SELECT m2.organization_id FROM memberships m2 JOIN organizations o2 ON o2.id = m2.organization_id
-              WHERE m2.user_id = u.id AND o2.deleted_at IS NULL ORDER BY m2.created_at, m2.organization_id LIMIT 1)"
-        }
-    };
-    let sql = format!(
+/// The question after a session that goes on, its person and the organization that it works in. `by` is what its `$1` is compared with, `wanted` is
+/// the organization's id; `$2` is the present.
+fn session_sql(by: &str, wanted: &str) -> String {
+    format!(
         "SELECT s.id AS session, u.id AS \"user\", u.email, u.name, u.is_operator, u.has_second_factor, o.id AS org, o.name AS org_name,
                 o.requires_two_factor, o.required_provider, s.method, o.suspended_at AS org_suspended_at, m.role, r.name AS role_name, r.permissions AS role_permissions,
                 m.has_grants, s.impersonator_id, i.name AS impersonator_name, s.impersonation_reason, s.expires_at,
@@ -430,7 +431,16 @@ async fn look_up(panel: &Panel, by: By, value: &str, place: Place<'_>) -> Result
          WHERE {by} = $1 AND s.expires_at > $2 AND u.suspended_at IS NULL AND o.deleted_at IS NULL
            AND (s.impersonator_id IS NULL OR (i.is_operator AND i.suspended_at IS NULL AND NOT u.is_operator))
            AND (x.session_id IS NULL OR p.id IS NOT NULL)"
-    );
+    )
+}
+
+async fn look_up(panel: &Panel, by: By, value: &str, place: Place<'_>) -> Result<Option<Who>> {
+    let (via, by) = match by {
+        By::Secret(Via::Cookie) => (Via::Cookie, "s.kind = 'browser' AND s.token_hash"),
+        By::Id(Via::Cookie) => (Via::Cookie, "s.kind = 'browser' AND s.id"),
+        By::Secret(Via::Bearer) | By::Id(Via::Bearer) => (Via::Bearer, "s.kind = 'bearer' AND s.id"),
+    };
+    let sql = session_sql(by, place.sql());
     let mut values: Vec<sea_orm::Value> = vec![value.into(), panel.now().into()];
     if let Place::Named(org) = place {
         values.push(org.clone().into());

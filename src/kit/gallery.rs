@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use std::time::Duration;
 
 /// The page.
+#[allow(clippy::too_many_lines, reason = "a list of everything in the kit")]
 #[component]
 pub fn Gallery() -> impl IntoView {
     let now = Timestamp(1_795_000_000_000);

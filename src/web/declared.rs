@@ -28,7 +28,7 @@ pub trait Declare: Sized {
     /// Says that what is read may come as server-sent events.
     fn streams(self) -> Self;
     /// Says that what is read may come as text.
-    fn as_text(self) -> Self;
+    fn also_text(self) -> Self;
     /// Says that what is read and changed has a version, which `If-Match` and `If-None-Match` name.
     fn versioned(self) -> Self;
 }
@@ -46,7 +46,7 @@ impl<S> Declare for UtoipaMethodRouter<S> {
         mark(self, STREAMS, true.into(), |method| *method == Method::GET)
     }
 
-    fn as_text(self) -> Self {
+    fn also_text(self) -> Self {
         mark(self, TEXT, true.into(), |method| *method == Method::GET)
     }
 

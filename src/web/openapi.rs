@@ -92,16 +92,8 @@ fn is_open(operation: &Value) -> bool {
     operation["security"].as_array().is_some_and(|all| all.iter().any(|one| one.as_object().is_some_and(Map::is_empty)))
 }
 
-fn complete(method: &str, operation: &mut Value, components: &Value) {
-    let (is_versioned, streams, as_text) = (take(operation, VERSIONED), take(operation, STREAMS), take(operation, TEXT));
-    // Handlers of two features may have one name; an operation's id is its own.
-    let tag = operation["tags"][0].as_str().unwrap_or_default().to_lowercase().replace([' ', '-'], "_");
-    let name = operation["operationId"].as_str().unwrap_or_default().to_string();
-    operation["operationId"] = format!("{tag}_{name}").into();
-    if operation["parameters"].is_null() {
-        operation["parameters"] = json!([]);
-    }
-    let open = is_open(operation);
+/// The headers that an operation takes beside its own parameters: name, description, schema.
+fn header_parameters(method: &str, open: bool, is_versioned: bool) -> Vec<(&'static str, &'static str, Value)> {
     let mut more = Vec::new();
     if !open {
         more.push((
@@ -123,6 +115,35 @@ fn complete(method: &str, operation: &mut Value, components: &Value) {
     }
     if is_versioned && method == "get" {
         more.push(("If-None-Match", "The `ETag` that is known: 304 where it is still so", json!({ "type": "string" })));
+    }
+    more
+}
+
+/// Adds the refusals that any operation may give.
+fn refusals(operation: &mut Value) {
+    for (status, why) in REFUSALS {
+        if operation["responses"][status].is_null() {
+            let schema = json!({ "$ref": "#/components/schemas/Refused" });
+            let mut content = Map::new();
+            content.insert("schema".into(), schema);
+            content.insert("example".into(), refusal(status));
+            operation["responses"][status] = json!({ "description": why, "content": { "application/json": content } });
+        }
+    }
+}
+
+fn complete(method: &str, operation: &mut Value, components: &Value) {
+    let (is_versioned, streams, as_text) = (take(operation, VERSIONED), take(operation, STREAMS), take(operation, TEXT));
+    // Handlers of two features may have one name; an operation's id is its own.
+    let tag = operation["tags"][0].as_str().unwrap_or_default().to_lowercase().replace([' ', '-'], "_");
+    let name = operation["operationId"].as_str().unwrap_or_default().to_string();
+    operation["operationId"] = format!("{tag}_{name}").into();
+    if operation["parameters"].is_null() {
+        operation["parameters"] = json!([]);
+    }
+    let open = is_open(operation);
+    let more = header_parameters(method, open, is_versioned);
+    if is_versioned && method == "get" {
         operation["responses"]["304"] = json!({ "description": "What the caller has is still so" });
     }
     if let Some(all) = operation["parameters"].as_array_mut() {
@@ -137,15 +158,7 @@ fn complete(method: &str, operation: &mut Value, components: &Value) {
         let required = schema["required"].as_array().is_some_and(|all| !all.is_empty());
         operation["requestBody"]["required"] = required.into();
     }
-    for (status, why) in REFUSALS {
-        if operation["responses"][status].is_null() {
-            let schema = json!({ "$ref": "#/components/schemas/Refused" });
-            let mut content = Map::new();
-            content.insert("schema".into(), schema);
-            content.insert("example".into(), refusal(status));
-            operation["responses"][status] = json!({ "description": why, "content": { "application/json": content } });
-        }
-    }
+    refusals(operation);
     let responses = operation["responses"].as_object_mut().into_iter().flatten();
     for (status, response) in responses {
         headers(status, response, is_versioned && matches!(method, "get" | "put" | "patch"));

@@ -2,6 +2,13 @@
 //! first the adapter (`swarm`), then whole deployments by a panel that runs as its own process (`spine`, `bad_input`, `load`), alone
 //! what kills panels and engines (`crash`), and at last on several engines (`scripts/swarm.sh`) what they keep apart (`walls`) and what is left
 //! when one is lost (`loss`).
+#![allow(
+    unsafe_code,
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a test may fail where it stands, tells a whole story, and runs what it waits for"
+)]
 #[path = "../support/mod.rs"]
 mod support;
 

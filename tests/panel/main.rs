@@ -1,4 +1,11 @@
 //! The panel in-process: real router, real database, fake swarm.
+#![allow(
+    unsafe_code,
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a test may fail where it stands, tells a whole story, and runs what it waits for"
+)]
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -25,6 +32,7 @@ mod living;
 mod mail;
 mod metrics;
 mod migrations;
+mod openapi_document;
 mod orgs;
 mod passkeys;
 mod passwords;

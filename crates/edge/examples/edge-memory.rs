@@ -3,6 +3,7 @@
 //! ```text
 //! edge-memory ROUTES CERTIFICATES [CHANGES]    says what is resident once all is live, and after so many changes
 //! ```
+#![allow(clippy::disallowed_methods, reason = "a measurement runs what it measures")]
 use axum::{Router, body::Body, routing::get};
 use edge::{
     Backend, Certificate, Policy, Route, Snapshot, Target,

@@ -14,6 +14,7 @@ use std::sync::Arc;
 type Words = (u16, &'static str, &'static str, &'static str);
 
 impl Refusal {
+    #[allow(clippy::too_many_lines, reason = "one refusal after the other")]
     fn words(self) -> Words {
         match self {
             Refusal::UnknownHost => (

@@ -139,6 +139,7 @@ impl Proxy {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a line of the access log says when a request came")]
 fn entry(request: &RequestHeader, exchange: &Exchange, slot: &RouteSlot, outcome: &RequestOutcome) -> AccessEntry {
     let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().saturating_sub(exchange.start.elapsed());
     let backend = exchange.last.as_ref().map(|upstream| &upstream.backend);

@@ -341,6 +341,7 @@ async fn read_proxy_header(socket: &TcpStream) -> io::Result<ProxyHeader> {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a task for each connection; draining waits for them")]
 async fn accept(state: Arc<ServerState>, listener: Listener, socket: TcpListener) {
     loop {
         match socket.accept().await {

@@ -246,6 +246,7 @@ impl Routes {
     }
 
     /// Puts a snapshot in place, unless a newer one is live already. Says whether it did.
+    #[allow(clippy::too_many_lines, reason = "the order of these steps is what keeps requests from being lost; it is read in one piece")]
     pub fn publish(&self, snapshot: Snapshot) -> bool {
         let mut known = self.known();
         if snapshot.version < self.version() {

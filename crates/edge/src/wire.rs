@@ -295,6 +295,7 @@ impl Wire {
     }
 
     /// Answers in the proxy's place and ends the connection.
+    #[expect(clippy::disallowed_methods, reason = "the connection is over for its owner; what lingers has a time limit")]
     fn turn_away<T>(&mut self, answer: &'static [u8], why: &str) -> Poll<io::Result<T>> {
         self.log.refused(self.conn.client.ip(), "request header", why);
         let io = std::mem::replace(&mut self.io, Io::Gone);

@@ -1,4 +1,10 @@
 //! The fake keeps the promises of the real swarm.
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a test may fail where it stands, tells a whole story, and runs what it waits for"
+)]
 use std::sync::Arc;
 use swarm::fake::Fake;
 

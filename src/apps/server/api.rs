@@ -40,7 +40,7 @@ pub fn router() -> OpenApiRouter {
         .routes(routes!(stop).limit(Class::Usual))
         .routes(routes!(start).limit(Class::Usual))
         .routes(routes!(environment, put_environment, patch_environment).limit(Class::Usual))
-        .routes(routes!(read_logs).streams().as_text())
+        .routes(routes!(read_logs).streams().also_text())
         .routes(routes!(events).streams())
 }
 

@@ -157,6 +157,7 @@ pub async fn tail(ctx: &Ctx, app: &application::Model, query: &Query) -> Result<
 
 /// Lines of all replicas as they come: first the last ones (or, for a reader who comes back, all since her cursors), then what follows.
 /// Replicas that appear later join in.
+#[expect(clippy::disallowed_methods, reason = "it ends with the channel that it feeds")]
 pub async fn follow(
     ctx: &Ctx,
     app: &application::Model,
@@ -195,6 +196,7 @@ enum Fed {
 }
 
 /// Opens a log for each replica and keeps looking for new replicas until the reader is gone.
+#[expect(clippy::disallowed_methods, reason = "it ends with the channel that it feeds")]
 async fn feed(ctx: Ctx, id: crate::id::AppId, query: Query, resume: Option<Cursors>, sender: mpsc::Sender<Fed>) {
     let mut open = HashSet::new();
     let mut listener = ctx.panel.changes.listen();

@@ -31,7 +31,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub fn router() -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(activity))
-        .routes(routes!(export_activity).as_text())
+        .routes(routes!(export_activity).also_text())
         .routes(routes!(list_streams, create_stream).limit(Class::Usual))
         .routes(routes!(get_stream, update_stream, delete_stream).limit(Class::Usual))
         .routes(routes!(test_stream).limit(Class::Usual))

@@ -87,6 +87,7 @@ fn differences(old: &SwarmView, new: &SwarmView, changed: &mut HashSet<AppId>) {
 }
 
 /// Listens to every swarm's events and wakes the look; a stream that breaks is opened again.
+#[expect(clippy::disallowed_methods, reason = "one stream for each swarm; each ends with the panel")]
 pub async fn listen(panel: Arc<Panel>) {
     let mut open = HashSet::new();
     while !panel.stop.is_cancelled() {

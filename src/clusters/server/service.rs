@@ -42,14 +42,7 @@ pub async fn found(panel: &Panel) -> Result<()> {
         .db
         .tx(async |tx| {
             if plan.is_none() {
-                let limits = JsonText::of(&PlanLimits::SHARED)?;
-                let row = plan::ActiveModel {
-                    id: Set(random::id()),
-                    name: Set(SHARED.into()),
-                    limits: Set(limits),
-                    created_at: Set(panel.now()),
-                };
-                plan::Entity::insert(row).exec_without_returning(tx).await.because("making the shared plan")?;
+                insert_shared_plan(tx, panel).await?;
             }
             match known {
                 Some(known) if known.endpoint == swarm.endpoint && known.tls == tls && known.region == swarm.region => Ok(()),
@@ -79,6 +72,12 @@ pub async fn found(panel: &Panel) -> Result<()> {
             }
         })
         .await
+}
+
+async fn insert_shared_plan(tx: &Tx, panel: &Panel) -> Result<()> {
+    let limits = JsonText::of(&PlanLimits::SHARED)?;
+    let row = plan::ActiveModel { id: Set(random::id()), name: Set(SHARED.into()), limits: Set(limits), created_at: Set(panel.now()) };
+    plan::Entity::insert(row).exec_without_returning(tx).await.because("making the shared plan").map(|_| ())
 }
 
 /// Whether a panel has worked on this database before.

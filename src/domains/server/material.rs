@@ -67,34 +67,44 @@ pub async fn material(panel: &Panel) -> Result<Material> {
     let mut material =
         Material { hosts: proven.iter().map(host).collect(), answers: claimed.into_iter().map(probe).collect(), ..Material::default() };
     let known: HashSet<&DomainId> = proven.iter().map(|row| &row.id).collect();
-    let useful = Condition::any()
-        .add(certificate::Column::Chain.is_not_null())
-        .add(certificate::Column::Challenges.is_not_null())
-        .add(certificate::Column::DomainId.is_null());
-    let rows = certificate::Entity::find().filter(useful).order_by_asc(certificate::Column::Name).all(db).await;
+    let rows = certificates(panel).await?;
     let before = panel.of::<EdgeMaterial>().load();
-    for row in rows.because("looking up certificates")? {
+    for row in rows {
         if row.domain_id.as_ref().is_some_and(|id| !known.contains(id)) {
             continue;
         }
         if row.domain_id.is_none() {
             material.answers.push(probe((row.name.clone(), row.id.to_string())));
         }
-        // One row that can't be opened must not take all others from the edge.
-        let open = challenges(panel, &row).unwrap_or_default();
-        if row.challenges.is_some() {
-            material.open.insert(row.id.clone());
-        }
-        material.answers.extend(open.http.into_iter().map(|(token, body)| Answer { host: row.name.clone(), token, body }));
-        let handshake = |(certificate, key)| Handshake { host: row.name.clone(), certificate, key: KeyPem(key) };
-        material.handshakes.extend(open.tls.into_iter().map(handshake));
-        let id = row.id.clone();
-        match served(panel, &before, row) {
-            Ok(served) => material.certificates.extend(served),
-            Err(why) => tracing::warn!(certificate = %id, "a certificate can't be served: {why}"),
-        }
+        add(panel, &before, row, &mut material);
     }
     Ok(material)
+}
+
+/// Certificates that can be served or are being ordered.
+async fn certificates(panel: &Panel) -> Result<Vec<certificate::Model>> {
+    let useful = Condition::any()
+        .add(certificate::Column::Chain.is_not_null())
+        .add(certificate::Column::Challenges.is_not_null())
+        .add(certificate::Column::DomainId.is_null());
+    let rows = certificate::Entity::find().filter(useful).order_by_asc(certificate::Column::Name).all(panel.db.read()).await;
+    rows.because("looking up certificates")
+}
+
+/// Adds what edges need of a row. One row that can't be opened must not take all others from the edge.
+fn add(panel: &Panel, before: &Material, row: certificate::Model, material: &mut Material) {
+    let open = challenges(panel, &row).unwrap_or_default();
+    if row.challenges.is_some() {
+        material.open.insert(row.id.clone());
+    }
+    material.answers.extend(open.http.into_iter().map(|(token, body)| Answer { host: row.name.clone(), token, body }));
+    let handshake = |(certificate, key)| Handshake { host: row.name.clone(), certificate, key: KeyPem(key) };
+    material.handshakes.extend(open.tls.into_iter().map(handshake));
+    let id = row.id.clone();
+    match served(panel, before, row) {
+        Ok(served) => material.certificates.extend(served),
+        Err(why) => tracing::warn!(certificate = %id, "a certificate can't be served: {why}"),
+    }
 }
 
 /// A row's certificate. One that was opened before is not opened again.

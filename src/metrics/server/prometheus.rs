@@ -34,6 +34,7 @@ pub fn answer(panel: &Panel) -> Response {
 }
 
 /// Everything this process counts.
+#[allow(clippy::too_many_lines, reason = "one family after the other")]
 pub fn text(panel: &Panel) -> String {
     let mut text = String::new();
     let mut family = |name: &str, kind: &str, help: &str, values: &[(String, f64)]| {

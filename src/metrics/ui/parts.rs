@@ -45,6 +45,7 @@ fn plot(metrics: &Metrics, unit: Unit, shape: Shape, all: &[(&'static str, &'sta
 }
 
 /// All charts.
+#[allow(clippy::too_many_lines, reason = "one chart after the other")]
 #[component]
 pub fn Charts(metrics: Metrics) -> impl IntoView {
     let total = metrics.total;

@@ -111,6 +111,7 @@ fn proxy(settings: &RemoteSettings) -> Result<EdgeConfig> {
 ///
 /// # Errors
 /// [`Error::Unavailable`] with what keeps it from starting.
+#[expect(clippy::disallowed_methods, reason = "it is waited for, or ends with the process")]
 pub async fn run(settings: RemoteSettings) -> Result<()> {
     let listen = |kind: SignalKind| signal(kind).map_err(|why| unavailable(format!("Signals can’t be heard: {why}.")));
     let (mut term, mut int, mut hup) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);

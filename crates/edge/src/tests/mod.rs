@@ -1,5 +1,11 @@
 //! The edge over real sockets on loopback: an edge, tasks that behave or misbehave, and clients. A task runs on a runtime of its
 //! own, so that killing it cuts every connection, as the end of a container does.
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a test may fail where it stands, tells a whole story, and runs what it waits for"
+)]
 use super::*;
 use axum::{Router, routing::any};
 use std::{

@@ -64,6 +64,7 @@ pub struct Checkout {
 /// Fetches a commit into a folder. A dropped future kills git at once and removes soon after what was fetched. Work goes on in a
 /// folder of its own beside `into`, which appears in one piece at the end: an attempt that was abandoned and is still clearing up, or a
 /// git that outlived the panel that started it, can't get in the way of the next attempt.
+#[expect(clippy::disallowed_methods, reason = "it clears up after a caller who went away")]
 pub async fn clone(spec: CloneSpec, policy: &AddressPolicy) -> Result<Checkout, GitError> {
     let abandoned = CancellationToken::new();
     let _waiting = abandoned.clone().drop_guard();

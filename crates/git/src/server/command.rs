@@ -223,6 +223,7 @@ struct Group {
 }
 
 impl Group {
+    #[expect(unsafe_code, reason = "a limit for the child alone can be set in the child alone")]
     fn spawn(mut command: Command) -> Result<Group, GitError> {
         // SAFETY: setrlimit may be called between fork and exec, and the closure does nothing else.
         unsafe {
@@ -247,6 +248,7 @@ impl Group {
 }
 
 impl Drop for Group {
+    #[expect(unsafe_code, reason = "the standard library signals one process, not a group")]
     fn drop(&mut self) {
         if let Some(leader) = self.leader {
             // SAFETY: a plain system call; the leader is not reaped yet, so the group's number is still ours.

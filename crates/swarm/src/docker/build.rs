@@ -21,6 +21,7 @@ const WAITING: usize = 256;
 pub(super) const MARK: &str = "build.skypanel.internal:127.0.0.1";
 
 impl Engine {
+    #[expect(clippy::disallowed_methods, reason = "it ends with the stream, or clears up after a stream that was dropped")]
     pub(super) async fn build_image(&self, spec: BuildSpec) -> Result<BoxStream<'static, BuildEvent>> {
         let (root, dockerfile, limit) = (spec.context.clone(), spec.dockerfile.clone(), spec.max_context);
         let gathered = tokio::task::spawn_blocking(move || Context::gather(&root, &dockerfile, limit)).await;
@@ -130,6 +131,7 @@ impl Run {
     }
 
     /// Removes the containers of the steps once the engine is back, for it forgets whose they were.
+    #[expect(clippy::disallowed_methods, reason = "it ends with the stream, or clears up after a stream that was dropped")]
     fn clear_away(self) {
         tokio::spawn(async move {
             for _ in 0..BACK {

@@ -139,6 +139,7 @@ fn marked(labels: &Labels) -> HashMap<String, String> {
 }
 
 /// The time on this machine.
+#[expect(clippy::disallowed_methods, reason = "what Docker tells is compared with the time of the machine")]
 fn now() -> Timestamp {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))

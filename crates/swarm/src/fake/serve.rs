@@ -27,6 +27,7 @@ pub(super) enum Serving {
 
 impl State {
     /// Gives a task that begins to run its address.
+    #[expect(clippy::disallowed_methods, reason = "it is aborted when its task ends")]
     pub fn open(&mut self, number: u64) {
         let task = &self.tasks[&number];
         let (Some(machine), Some(port)) = (task.machine, task.spec.port) else { return };

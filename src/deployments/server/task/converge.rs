@@ -36,6 +36,7 @@ use std::{
 pub const LOOP: Loop = Loop::new("applications", Duration::from_secs(20), |panel| pass(panel).boxed()).woken_by(APPLICATIONS);
 
 /// One look at every swarm, and what has to be done there.
+#[expect(clippy::disallowed_methods, reason = "it sleeps and wakes a loop, and nothing else")]
 pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
     let providers = provider::Entity::find().filter(provider::Column::IsEnabled.eq(true));
     let mut did = Vec::new();

@@ -102,6 +102,13 @@ fn challenges(material: &Material) -> Vec<Challenge> {
     material.answers.iter().map(answer).chain(material.handshakes.iter().map(handshake)).collect()
 }
 
+/// The tasks of a release that take requests.
+fn backends(tasks: &[crate::swarm::Task], release: &DeploymentId, h2c: bool) -> Vec<Backend> {
+    let backend =
+        |task: &crate::swarm::Task| Some(Backend { task: task.id.clone(), release: release.to_string(), address: task.address?, h2c });
+    running(tasks).filter_map(backend).collect()
+}
+
 async fn routes(panel: &Panel) -> Result<(Vec<Route>, bool)> {
     let apps = application::Entity::find().filter(application::Column::DeletedAt.is_null()).order_by_asc(application::Column::Id);
     let apps = readable(panel.db.read(), apps, "looking up applications").await?;
@@ -121,18 +128,8 @@ async fn routes(panel: &Panel) -> Result<(Vec<Route>, bool)> {
             (Some(live), Wanted::Running) => {
                 let provider = providers.get(&app.cluster_id);
                 is_whole &= provider.is_none_or(is_seen);
-                let backends = |release: &DeploymentId| -> Vec<Backend> {
-                    let tasks = provider.map_or(&[][..], |provider| observed.tasks(provider, &service_name(release)));
-                    let backend = |task: &crate::swarm::Task| {
-                        Some(Backend {
-                            task: task.id.clone(),
-                            release: release.to_string(),
-                            address: task.address?,
-                            h2c: rules.is_h2c(&app.id),
-                        })
-                    };
-                    running(tasks).filter_map(backend).collect()
-                };
+                let tasks = |release: &DeploymentId| provider.map_or(&[][..], |provider| observed.tasks(provider, &service_name(release)));
+                let backends = |release: &DeploymentId| backends(tasks(release), release, rules.is_h2c(&app.id));
                 let releases = std::iter::once(live).chain(beside.map(|share| &share.new));
                 Target::Tasks { backends: releases.flat_map(backends).collect(), hold: panel.config.hold() }
             }
@@ -160,24 +157,44 @@ async fn routes(panel: &Panel) -> Result<(Vec<Route>, bool)> {
         Some(Route { target, ..of_app })
     });
     let own: Vec<Route> = own.collect();
-    // A path leads on only under a host that is still its organization's, and still the one that it was taken under.
-    let paths = (!rules.paths.is_empty()).then(|| {
-        let of_host = |at: usize| (routes[at].host.as_str(), at);
-        let mut owners: HashMap<&str, usize> = (0..known.len()).map(of_host).collect();
-        owners.extend(material.hosts.iter().filter_map(|host| Some((host.name.as_str(), *by_app.get(&host.app)?))));
-        let path = |path: &Path| {
-            let owner = &known[*owners.get(path.host.as_str())?];
-            let is_same = path.organization == owner.1 && path.host_app.as_ref().is_none_or(|app| *app == owner.0);
-            let at = *by_app.get(&path.app).filter(|at| is_same && known[**at].1 == path.organization)?;
-            let mut route = Route { path: path.path.clone(), ..under(at, &path.host) };
-            route.policy.get_or_insert_default().strip_path = path.strip;
-            Some(route)
-        };
-        rules.paths.iter().filter_map(path).collect::<Vec<Route>>()
-    });
+    let paths = path_routes(&rules.paths, &routes, &known, &material, &by_app, &under);
     routes.extend(own);
-    routes.extend(paths.into_iter().flatten());
+    routes.extend(paths);
     Ok((routes, is_whole))
+}
+
+/// The routes of paths under hosts. `known` are the applications of the first `routes`, in their order.
+fn path_routes(
+    paths: &[Path],
+    routes: &[Route],
+    known: &[(AppId, OrgId)],
+    material: &Material,
+    by_app: &HashMap<&AppId, usize>,
+    under: &dyn Fn(usize, &str) -> Route,
+) -> Vec<Route> {
+    if paths.is_empty() {
+        return vec![];
+    }
+    let mut owners: HashMap<&str, usize> = (0..known.len()).map(|at| (routes[at].host.as_str(), at)).collect();
+    owners.extend(material.hosts.iter().filter_map(|host| Some((host.name.as_str(), *by_app.get(&host.app)?))));
+    paths.iter().filter_map(|path| path_route(path, known, &owners, by_app, under)).collect()
+}
+
+/// A path leads on only under a host that is still its organization's, and still the one that it was taken under. `under` gives the route of an
+/// application under another host than its own; applications are told by their place in `known`.
+fn path_route(
+    path: &Path,
+    known: &[(AppId, OrgId)],
+    owners: &HashMap<&str, usize>,
+    by_app: &HashMap<&AppId, usize>,
+    under: &dyn Fn(usize, &str) -> Route,
+) -> Option<Route> {
+    let owner = &known[*owners.get(path.host.as_str())?];
+    let is_same = path.organization == owner.1 && path.host_app.as_ref().is_none_or(|app| *app == owner.0);
+    let at = *by_app.get(&path.app).filter(|at| is_same && known[**at].1 == path.organization)?;
+    let mut route = Route { path: path.path.clone(), ..under(at, &path.host) };
+    route.policy.get_or_insert_default().strip_path = path.strip;
+    Some(route)
 }
 
 /// The names that edges have a certificate for.

@@ -117,17 +117,7 @@ pub async fn add(ctx: &Ctx, form: &CreateDomain) -> Result<Domain> {
             )
             .await?;
             if let Some(other) = &new.counterpart {
-                let shown = match new.shown.strip_prefix("www.") {
-                    Some(apex) => apex.to_string(),
-                    None => format!("www.{}", new.shown),
-                };
-                let known =
-                    ctx.domains().filter(domain::Column::Name.eq(other.as_str())).count(tx).await.because("looking for the counterpart")?;
-                if known == 0 {
-                    let other =
-                        Claimed { id: random::id(), name: other, shown: &shown, method: new.method, primary: false, redirects: true };
-                    insert(tx, ctx, &app, other).await?;
-                }
+                insert_counterpart(tx, ctx, &app, other, &new.shown, new.method).await?;
             }
             Ok(())
         })
@@ -135,6 +125,26 @@ pub async fn add(ctx: &Ctx, form: &CreateDomain) -> Result<Domain> {
     ctx.panel.wake(DOMAINS);
     material::publish(&ctx.panel).await?;
     get(ctx, &id).await
+}
+
+/// Claims the name with `www.` of one without it, and the other way round, unless the organization has it. It redirects to the primary one.
+async fn insert_counterpart(
+    tx: &Tx,
+    ctx: &Ctx,
+    app: &Granted<application::Model>,
+    other: &DomainName,
+    shown: &str,
+    method: Method,
+) -> Result<()> {
+    let shown = match shown.strip_prefix("www.") {
+        Some(apex) => apex.to_string(),
+        None => format!("www.{shown}"),
+    };
+    let known = ctx.domains().filter(domain::Column::Name.eq(other.as_str())).count(tx).await.because("looking for the counterpart")?;
+    if known > 0 {
+        return Ok(());
+    }
+    insert(tx, ctx, app, Claimed { id: random::id(), name: other, shown: &shown, method, primary: false, redirects: true }).await
 }
 
 struct Claimed<'a> {
@@ -218,10 +228,9 @@ pub async fn verify(ctx: &Ctx, id: &DomainId) -> Result<Domain> {
     view(&ctx.panel, after).await
 }
 
-/// Changes what a domain does.
-pub async fn update(ctx: &Ctx, id: &DomainId, form: &UpdateDomain) -> Result<Domain> {
-    let row = ctx.domain(id).to(Action::Domains).await?;
-    let name = view::name(&row)?;
+/// The method of validation and the application that a form asks for, where it asks.
+fn wishes(ctx: &Ctx, row: &domain::Model, form: &UpdateDomain) -> Result<(Option<Method>, Option<AppId>)> {
+    let name = view::name(row)?;
     let mut fields = Fields::default();
     let method = form.validation_method.as_deref().and_then(|text| fields.take("validation_method", text.parse::<Method>()));
     if let Some(method) = method.filter(|method| *method != row.method) {
@@ -235,6 +244,20 @@ pub async fn update(ctx: &Ctx, id: &DomainId, form: &UpdateDomain) -> Result<Dom
     }
     let to = form.application_id.as_deref().and_then(|text| fields.take("application_id", text.parse::<AppId>()));
     fields.done()?;
+    Ok((method, to))
+}
+
+async fn change_certificates_method(tx: &Tx, domain: &DomainId, method: Method) -> Result<()> {
+    let certificates = certificate::Entity::update_many()
+        .col_expr(certificate::Column::Method, Expr::value(method))
+        .filter(certificate::Column::DomainId.eq(domain.clone()));
+    certificates.exec(tx).await.because("changing a certificate's method").map(|_| ())
+}
+
+/// Changes what a domain does.
+pub async fn update(ctx: &Ctx, id: &DomainId, form: &UpdateDomain) -> Result<Domain> {
+    let row = ctx.domain(id).to(Action::Domains).await?;
+    let (method, to) = wishes(ctx, &row, form)?;
     let to = match to.filter(|to| *to != row.application_id) {
         Some(to) => Some(ctx.app(&to).to(Action::Domains).await?),
         None => None,
@@ -273,10 +296,7 @@ pub async fn update(ctx: &Ctx, id: &DomainId, form: &UpdateDomain) -> Result<Dom
                 json!({ "domain": row.name, "primary": primary, "redirects": redirects && !primary, "method": method, "application": app });
             record(tx, ctx, events::DOMAIN_CHANGED, &row.id, detail).await?;
             if method != row.method {
-                let certificates = certificate::Entity::update_many()
-                    .col_expr(certificate::Column::Method, Expr::value(method))
-                    .filter(certificate::Column::DomainId.eq(row.id.clone()));
-                certificates.exec(tx).await.because("changing a certificate's method")?;
+                change_certificates_method(tx, &row.id, method).await?;
             }
             let unchanged = domain::Entity::update_many()
                 .set(change)
@@ -339,11 +359,8 @@ async fn of(panel: &Panel, row: &domain::Model) -> Result<Option<certificate::Mo
     found.one(panel.db.read()).await.because("looking up a certificate")
 }
 
-async fn order(ctx: &Ctx, row: &Granted<domain::Model>, form: &ChangeCertificate) -> Result<()> {
-    let panel = &ctx.panel;
-    if panel.config.acme.directory.is_none() {
-        return Err(Error::Conflict("This platform orders no certificates by itself. Upload one.".into()));
-    }
+/// The method that a form names for an order, where it names one that this platform and this name can take.
+fn method_to_order_by(panel: &Panel, row: &domain::Model, form: &ChangeCertificate) -> Result<Option<Method>> {
     let name = view::name(row)?;
     if name.is_wildcard() && names::feasible(&panel.config, Method::Dns).is_err() {
         return Err(Error::Conflict(
@@ -359,6 +376,15 @@ async fn order(ctx: &Ctx, row: &Granted<domain::Model>, form: &ChangeCertificate
         }
     }
     fields.done()?;
+    Ok(method)
+}
+
+async fn order(ctx: &Ctx, row: &Granted<domain::Model>, form: &ChangeCertificate) -> Result<()> {
+    let panel = &ctx.panel;
+    if panel.config.acme.directory.is_none() {
+        return Err(Error::Conflict("This platform orders no certificates by itself. Upload one.".into()));
+    }
+    let method = method_to_order_by(panel, row, form)?;
     let subject = format!("certificate-orders {}", row.id);
     attempts::check(panel, &subject, ORDERS).await?;
     attempts::count(panel, &subject, ORDERS).await?;
@@ -397,6 +423,34 @@ async fn order(ctx: &Ctx, row: &Granted<domain::Model>, form: &ChangeCertificate
         .await?;
     panel.wake(CERTIFICATES);
     Ok(())
+}
+
+/// What an uploaded certificate replaces of the one that was there.
+fn replaces() -> OnConflict {
+    use certificate::Column as C;
+    OnConflict::column(C::Id)
+        .update_columns([
+            C::Source,
+            C::State,
+            C::Chain,
+            C::PrivateKey,
+            C::Names,
+            C::Issuer,
+            C::Fingerprint,
+            C::Trusted,
+            C::LookedAt,
+            C::IssuedAt,
+            C::ExpiresAt,
+            C::OrderUrl,
+            C::OrderKey,
+            C::Challenges,
+            C::Problem,
+            C::Attempts,
+            C::NextTryAt,
+            C::LeaseOwner,
+            C::LeaseUntil,
+        ])
+        .to_owned()
 }
 
 async fn upload(ctx: &Ctx, row: &Granted<domain::Model>, chain: &str, key: &str) -> Result<()> {
@@ -440,36 +494,12 @@ async fn upload(ctx: &Ctx, row: &Granted<domain::Model>, chain: &str, key: &str)
         lease_until: Set(None),
         created_at: Set(now),
     };
-    use certificate::Column as C;
-    let replace = OnConflict::column(C::Id)
-        .update_columns([
-            C::Source,
-            C::State,
-            C::Chain,
-            C::PrivateKey,
-            C::Names,
-            C::Issuer,
-            C::Fingerprint,
-            C::Trusted,
-            C::LookedAt,
-            C::IssuedAt,
-            C::ExpiresAt,
-            C::OrderUrl,
-            C::OrderKey,
-            C::Challenges,
-            C::Problem,
-            C::Attempts,
-            C::NextTryAt,
-            C::LeaseOwner,
-            C::LeaseUntil,
-        ])
-        .to_owned();
     panel
         .db
         .tx(async |tx| {
             let detail = json!({ "domain": row.name, "fingerprint": known.fingerprint, "expires_at": known.to });
             record(tx, ctx, events::CERTIFICATE_UPLOADED, &row.id, detail).await?;
-            match certificate::Entity::insert(new).on_conflict(replace).exec_without_returning(tx).await {
+            match certificate::Entity::insert(new).on_conflict(replaces()).exec_without_returning(tx).await {
                 Err(why) if is_taken(&why) => Err(Error::Conflict("The certificate was changed meanwhile. Load the page again.".into())),
                 done => done.because("keeping a certificate").map(|_| ()),
             }

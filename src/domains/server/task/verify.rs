@@ -88,13 +88,7 @@ async fn settle(tx: &Tx, panel: &Panel, row: &domain::Model, found: &Found) -> R
         Some(_) if row.failures > 0 && now < row.next_check_at => change.next_check_at = Set(row.next_check_at),
         Some(_) if row.failures + 1 >= life::LAPSES_AFTER => return lapse(tx, panel, row).await,
         Some(_) => {
-            if row.failures == 0 {
-                let words = format!(
-                    "The TXT record at {}, which proves that the domain is yours, was not found. The domain still serves, but not for longer than two more days without it. Set the record again.",
-                    view::name(row)?.ownership()
-                );
-                warn::owners(tx, panel, row, &words).await?;
-            }
+            warn_of_missing_proof(tx, panel, row).await?;
             change.failures = Set(row.failures + 1);
             change.next_check_at = Set(now + life::AGAIN_FAILING);
         }
@@ -113,6 +107,18 @@ async fn settle(tx: &Tx, panel: &Panel, row: &domain::Model, found: &Found) -> R
         }
     }
     Ok(())
+}
+
+/// Tells the owners, once, that the record is gone which proves their claim.
+async fn warn_of_missing_proof(tx: &Tx, panel: &Panel, row: &domain::Model) -> Result<()> {
+    if row.failures > 0 {
+        return Ok(());
+    }
+    let words = format!(
+        "The TXT record at {}, which proves that the domain is yours, was not found. The domain still serves, but not for longer than two more days without it. Set the record again.",
+        view::name(row)?.ownership()
+    );
+    warn::owners(tx, panel, row, &words).await
 }
 
 fn next_look(row: &domain::Model, now: Timestamp) -> Timestamp {

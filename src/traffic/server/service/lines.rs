@@ -88,6 +88,17 @@ pub(super) async fn write(tx: &Tx, lines: &[(AppId, AccessEntry)], is_known: imp
             old.push((app.clone(), seq - KEPT));
         }
     }
+    insert(tx, &rows, &ends).await?;
+    for (app, last) in old {
+        let old = access_line::Entity::delete_many()
+            .filter(access_line::Column::ApplicationId.eq(app))
+            .filter(access_line::Column::Seq.lte(last));
+        old.exec(tx).await.because("removing old lines of an access log")?;
+    }
+    Ok(())
+}
+
+async fn insert(tx: &Tx, rows: &[access_line::ActiveModel], ends: &[access_head::ActiveModel]) -> Result<()> {
     for part in rows.chunks(ROWS) {
         access_line::Entity::insert_many(part.to_vec()).exec_without_returning(tx).await.because("writing an access log")?;
     }
@@ -95,12 +106,6 @@ pub(super) async fn write(tx: &Tx, lines: &[(AppId, AccessEntry)], is_known: imp
     for part in ends.chunks(ROWS) {
         let upsert = access_head::Entity::insert_many(part.to_vec()).on_conflict(again.clone());
         upsert.exec_without_returning(tx).await.because("writing the ends of access logs")?;
-    }
-    for (app, last) in old {
-        let old = access_line::Entity::delete_many()
-            .filter(access_line::Column::ApplicationId.eq(app))
-            .filter(access_line::Column::Seq.lte(last));
-        old.exec(tx).await.because("removing old lines of an access log")?;
     }
     Ok(())
 }
