@@ -23,8 +23,11 @@ const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 /// Lets the allocator give free pages back to the system at once. It would keep them for a second and look after them when it is next asked
 /// for much, which in a panel that went quiet is never: the start, a hashed password or a long list would stay in memory for good.
 fn give_memory_back() {
+    #[expect(unsafe_code, reason = "the binding has no safe call for it")]
     // SAFETY: the call stores a number, and mimalloc takes it at any time.
-    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 0) };
+    unsafe {
+        libmimalloc_sys::mi_option_set(PURGE_DELAY, 0)
+    };
 }
 
 /// A platform on Docker Swarm that can be sold to strangers.
@@ -158,8 +161,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// Lets SQLite count no memory: the counters are one lock that every allocation of every connection takes, and nobody reads them.
 fn count_no_memory_of_sqlite() {
+    #[expect(unsafe_code, reason = "the binding has no safe call for it")]
     // SAFETY: nothing of SQLite runs yet, which is when it takes settings; a refusal changes nothing.
-    unsafe { libsqlite3_sys::sqlite3_config(libsqlite3_sys::SQLITE_CONFIG_MEMSTATUS, 0) };
+    unsafe {
+        libsqlite3_sys::sqlite3_config(libsqlite3_sys::SQLITE_CONFIG_MEMSTATUS, 0)
+    };
 }
 
 fn main() -> ExitCode {

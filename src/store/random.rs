@@ -1,8 +1,14 @@
 //! New ids and new secrets.
-use crate::{id::Id, store::secrets::hex};
+use crate::id::Id;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use std::sync::Mutex;
+
+/// Bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
 
 static LAST: Mutex<Option<ulid::Generator>> = Mutex::new(None);
 

@@ -1,5 +1,6 @@
 //! What must not be read from the database alone: sealing of secret values, and the keys that are derived for signing. The master
 //! key lives in a file of its own (0600) outside the database; whoever has only one of the two has nothing.
+pub use super::random::hex;
 use crate::{
     error::{Error, Result},
     fault::Because,
@@ -133,12 +134,6 @@ fn mac(key: &[u8], text: &str) -> [u8; 32] {
 
 fn derive(master: &[u8], purpose: &str) -> [u8; 32] {
     mac(master, &format!("skypanel {purpose} {VERSION}"))
-}
-
-/// Bytes in lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

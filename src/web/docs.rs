@@ -1,6 +1,6 @@
 //! The page at `/api/docs`: the OpenAPI document for people, rendered once when the panel starts. It loads nothing from elsewhere, works
 //! without a script (which only filters), and says what the document says because it is made of it.
-use crate::web::{openapi::example, published::Gzipped};
+use crate::web::{gzipped::Gzipped, openapi::example};
 use axum::{
     Router,
     http::{HeaderMap, HeaderValue, header},

@@ -7,6 +7,7 @@ pub mod declared;
 pub mod docs;
 pub mod etag;
 pub mod forms;
+pub mod gzipped;
 pub mod http;
 pub mod idempotency;
 pub mod in_flight;

@@ -53,7 +53,8 @@ fn serve(http: SocketAddr, tls: SocketAddr, backend: SocketAddr, folder: &Path, 
         threads: 2,
         max_connections_per_client: 10_000,
         ..EdgeConfig::default()
-    })?;
+    })
+    .map_err(|why| why.to_string())?;
     let snapshot = snapshot(backend, folder, host, routes, certificates)?;
     let start = std::time::Instant::now();
     edge.publish(snapshot);
@@ -94,7 +95,8 @@ fn snapshot(backend: SocketAddr, folder: &Path, host: &str, routes: usize, certi
 
 /// Turns the route of HOST into a redirect and back, ten times, as a document that comes in and is read; the slowest counts.
 fn change(backend: SocketAddr, folder: &Path, host: &str, routes: usize, certificates: usize) -> Outcome {
-    let edge = Edge::start(EdgeConfig { listen: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()], threads: 2, ..EdgeConfig::default() })?;
+    let edge = Edge::start(EdgeConfig { listen: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()], threads: 2, ..EdgeConfig::default() })
+        .map_err(|why| why.to_string())?;
     let mut snapshot = snapshot(backend, folder, host, routes, certificates)?;
     edge.publish(snapshot.clone());
     let mut slowest = Duration::ZERO;

@@ -265,10 +265,13 @@ impl Meter {
     }
 }
 
+/// Meters by application and release.
+type MetersByRelease = HashMap<(Arc<str>, Arc<str>), Arc<Meter>>;
+
 /// The meters of all releases.
 #[derive(Debug)]
 pub(super) struct Meters {
-    known: Mutex<HashMap<(Arc<str>, Arc<str>), Arc<Meter>>>,
+    known: Mutex<MetersByRelease>,
     /// How many were known after the last look at which of them are still needed.
     needed: AtomicUsize,
     unrouted: AtomicU64,

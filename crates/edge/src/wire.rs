@@ -45,7 +45,7 @@ const LINGER_BYTES: usize = 64 << 20;
 const LINGERING: usize = 2_000;
 /// Printable characters that may not stand in a request's target (RFC 3986), and that the parser behind this refuses. They are
 /// percent-encoded on their way in.
-const UNENCODED: [u8; 4] = [b'"', b'<', b'>', b'`'];
+const UNENCODED: [u8; 4] = *b"\"<>`";
 
 /// What is known of a connection. The proxy finds it through pingora's digest.
 #[derive(Debug)]

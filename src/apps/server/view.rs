@@ -41,7 +41,8 @@ async fn facts(panel: &Panel, rows: &[application::Model]) -> Result<Facts> {
         true => unfinished,
         false => Condition::any().add(deployment::Column::Id.is_in(live)).add(unfinished),
     };
-    let found: Vec<(DeploymentId, AppId, Phase, JsonText<Settings>, i64, Option<Timestamp>)> = deployment::Entity::find()
+    type Row = (DeploymentId, AppId, Phase, JsonText<Settings>, i64, Option<Timestamp>);
+    let found: Vec<Row> = deployment::Entity::find()
         .select_only()
         .columns([
             deployment::Column::Id,

@@ -74,8 +74,8 @@ fn address_of(text: &str) -> Option<IpAddr> {
         8 => Some(IpAddr::from(word(0)?)),
         32 => {
             let mut bytes = [0; 16];
-            for (n, four) in bytes.chunks_exact_mut(4).enumerate() {
-                four.copy_from_slice(&word(n * 8)?);
+            for (n, four) in bytes.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                *four = word(n * 8)?;
             }
             // `::ffff:127.0.0.1` is loopback as much as `127.0.0.1`.
             Some(IpAddr::from(bytes).to_canonical())

@@ -37,7 +37,7 @@ const AGAIN: Backoff = Backoff { first: Duration::from_millis(500), longest: Dur
 /// Walks a deployment that was claimed until it is final, or until the lease is lost.
 pub async fn walk(panel: &Arc<Panel>, id: &DeploymentId) {
     match begin(panel, id).await {
-        Ok(Some(run)) => run.to_the_end().await,
+        Ok(Some(run)) => run.finish().await,
         Ok(None) => {}
         // The lease runs out and the deployment is tried again.
         Err(why) => tracing::warn!(deployment.id = %id, "a deployment can't be begun: {why}"),
@@ -84,7 +84,7 @@ async fn step(run: &mut Run, phase: Phase) -> Result<Phase, Stop> {
 }
 
 impl Run {
-    async fn to_the_end(mut self) {
+    async fn finish(mut self) {
         let id = self.row.id.clone();
         let mut tries = 0;
         loop {
