@@ -509,6 +509,7 @@ async fn a_domain_that_was_removed_or_went_with_its_organization_can_be_anothers
     assert_eq!(place.leads_to("shop.example").await, [globex.id.to_string()]);
     let gone = globex.owner.delete(&format!("/api/organizations/{}?applications=delete", globex.owner.org)).await;
     assert_eq!(gone.status(), 200, "{}", gone.text());
+    place.t.settle().await;
     assert_eq!(place.leads_to("shop.example").await, Vec::<String>::new());
     let third = place.add(&initech, "shop.example").await;
     place.prove(&third);

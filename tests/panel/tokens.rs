@@ -129,7 +129,7 @@ async fn a_secret_that_was_just_used_as_one_kind_is_not_good_as_another() {
     let access = tokens["access_token"].as_str().unwrap();
     let by_cookie = |value: &str| t.stranger().with("cookie", &format!("skypanel_session={value}"));
     // Both are remembered from here on.
-    assert_eq!(by_cookie(cookie.as_str()).get("/api/auth/me").await.status(), 200);
+    assert_eq!(by_cookie(cookie).get("/api/auth/me").await.status(), 200);
     assert!(is_in(&t, &tokens).await);
     assert!(!is_in(&t, &json!({ "access_token": cookie })).await);
     assert_eq!(by_cookie(access).get("/api/auth/me").await.status(), 401);

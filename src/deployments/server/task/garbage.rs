@@ -6,13 +6,14 @@ use crate::{
     deployments::model::Phase,
     error::Result,
     fault::Because,
-    id::{AppId, Id},
+    id::{AppId, DeploymentId, Id},
     runtime::{
         loops::{Loop, Outcome},
         panel::Panel,
     },
     store::tables::{application, deployment, provider, release},
     swarm::LABEL_APP,
+    units::Timestamp,
 };
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
@@ -83,14 +84,21 @@ pub async fn pass(panel: &Arc<Panel>) -> Result<Outcome> {
 /// Images to keep, and the applications that are ours. Releases that fall out of the set are marked so.
 async fn keep_set(panel: &Panel) -> Result<(HashSet<String>, HashSet<AppId>)> {
     let db = panel.db.read();
-    let apps = application::Entity::find().all(db).await.because("looking up applications")?;
+    // What is wanted of an application does not matter here: a row that says something else is kept like any other.
+    let apps: Vec<(AppId, Option<DeploymentId>, Option<Timestamp>)> = application::Entity::find()
+        .select_only()
+        .columns([application::Column::Id, application::Column::LiveDeploymentId, application::Column::DeletedAt])
+        .into_tuple()
+        .all(db)
+        .await
+        .because("looking up applications")?;
     let active =
         deployment::Entity::find().filter(deployment::Column::FinishedAt.is_null()).all(db).await.because("looking up deployments")?;
-    let live: Vec<_> = apps.iter().filter(|app| app.deleted_at.is_none()).filter_map(|app| app.live_deployment_id.clone()).collect();
+    let live: Vec<_> = apps.iter().filter(|(_, _, deleted)| deleted.is_none()).filter_map(|(_, live, _)| live.clone()).collect();
     let live =
         deployment::Entity::find().filter(deployment::Column::Id.is_in(live)).all(db).await.because("looking up live deployments")?;
     let held: HashSet<_> = live.iter().chain(&active).filter_map(|row| row.release_id.clone()).collect();
-    let gone: HashSet<_> = apps.iter().filter(|app| app.deleted_at.is_some()).map(|app| app.id.clone()).collect();
+    let gone: HashSet<_> = apps.iter().filter(|(_, _, deleted)| deleted.is_some()).map(|(id, ..)| id.clone()).collect();
     // Only what was live once can be rolled back to; what failed takes no place from it.
     let went_live = deployment::Entity::find()
         .select_only()
@@ -121,6 +129,6 @@ async fn keep_set(panel: &Panel) -> Result<(HashSet<String>, HashSet<AppId>)> {
     // A build that is under way has an image before it has a release.
     kept.extend(active.iter().filter_map(|row| row.image.clone()));
     let building: HashSet<_> = active.iter().filter(|row| row.phase == Phase::Building).map(|row| row.application_id.clone()).collect();
-    let known = apps.into_iter().map(|app| app.id).filter(|id| !building.contains(id)).collect();
+    let known = apps.into_iter().map(|(id, ..)| id).filter(|id| !building.contains(id)).collect();
     Ok((kept, known))
 }
