@@ -163,6 +163,8 @@ async fn a_canary_does_not_start_a_suspended_organization_again() {
     it.ends_as(Phase::Cancelled).await;
     it.shop.t.settle().await;
     assert_eq!(it.shop.t.replicas(&it.shop.app), 0);
+    // What is made again has servers again: the trial gave them to the new release alone.
+    it.shop.t.fake.serve();
     resume(&operator, &it.shop.app).await;
     it.shop.t.settle().await;
     it.shop.t.is_live_alone(&it.shop.app, &it.shop.first).await;
