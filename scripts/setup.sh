@@ -43,6 +43,7 @@ packages_for_test() {
   want named bind9
   want certutil libnss3-tools # a browser is told to trust pebble by it
   want openssl openssl
+  want docker-registry docker-registry # images travel through a real one
   browser >/dev/null || { is_ubuntu || wanted+=(chromium); }
   fc-list 2>/dev/null | grep -q . || wanted+=(fonts-dejavu-core fontconfig)
 }

@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 cd "$ROOT"
 
-page=src/apps/ui/overview.rs
+page=src/deployments/ui/overview.rs
 [ -f "$page" ] || page=$(find src -path '*/ui/*' -name '*.rs' | LC_ALL=C sort | head -n 1)
 cp "$page" "$SKYPANEL_TEST_DIR/page"
 trap 'cp "$SKYPANEL_TEST_DIR/page" "$page"' EXIT

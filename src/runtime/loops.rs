@@ -1,6 +1,6 @@
 //! Loops. A loop takes no input, its pass is idempotent and may be killed at any line; the retry is the next tick. A pass that did
 //! something says so in one line. Each loop is a value in its feature's declaration, so that whoever runs all of them (the process that
-//! serves, a test that settles) reads the same list.
+//! serves, a test that settles) reads the same list, `features::loops()`.
 use crate::{
     error::Result,
     runtime::{panel::Panel, wakes::Wake},

@@ -21,7 +21,7 @@ impl Refusal {
                 404,
                 "HOST_NOT_FOUND",
                 "Nothing lives at this address",
-                "ProbeCheck the address. If it is new, its owner has yet to point it at an application.",
+                "Check the address. If it is new, its owner has yet to point it at an application.",
             ),
             Refusal::Stopped => (
                 503,
@@ -36,7 +36,7 @@ impl Refusal {
                 503,
                 "APPLICATION_UNAVAILABLE",
                 "This application is starting",
-                "None of its copies can take requests yet. Try again in a moment.",
+                "None of its replicas can take requests yet. Try again in a moment.",
             ),
             Refusal::Full => {
                 (503, "APPLICATION_BUSY", "This application is busy", "Too many requests wait for it already. Try again in a moment.")
@@ -45,7 +45,7 @@ impl Refusal {
                 502,
                 "APPLICATION_UNREACHABLE",
                 "This application did not answer",
-                "Its copies were asked and none gave an answer. Try again in a moment.",
+                "Its replicas were asked and none gave an answer. Try again in a moment.",
             ),
             Refusal::TooSlow => (
                 504,
@@ -190,3 +190,22 @@ small { display: block; padding-top: 1rem; border-top: 1px solid var(--line); co
 </body>
 </html>
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_visitors_read_is_made_of_words_and_ends() {
+        use Refusal::*;
+        for refusal in [UnknownHost, Stopped, Empty, NoTask, Full, Unreachable, TooSlow, HeadersTooLarge, BodyTooLarge, BadRequest, Stalled] {
+            let (status, code, title, sentence) = refusal.words();
+            assert!((400..600).contains(&status) && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'), "{code}");
+            assert!(sentence.ends_with('.') && !title.ends_with('.'), "{code}: {title} {sentence}");
+            // A name of the code has a capital within it; a word has none.
+            let is_name = |word: &str| word.chars().skip(1).any(char::is_uppercase) && word.chars().any(char::is_lowercase);
+            let names: Vec<&str> = title.split(' ').chain(sentence.split(' ')).filter(|word| is_name(word)).collect();
+            assert!(names.is_empty(), "{code}: {names:?}");
+        }
+    }
+}

@@ -20,7 +20,7 @@ fn place(ctx: &Ctx) -> String {
     format!("edge once {}", ctx.who.credential.id())
 }
 
-/// WorkerSlots the token to the page that follows.
+/// Hands the token to the page that follows.
 pub fn hand_over(ctx: &Operator, made: &NewEdge) -> Result<()> {
     let sealed = ctx.panel.secrets.seal(&place(ctx), &format!("{}\n{}\n{}", made.edge.name, made.token, made.command))?;
     set(ctx, &sealed, LIFE);

@@ -17,7 +17,7 @@ fn place(ctx: &Ctx) -> String {
     format!("once {}", ctx.who.credential.id())
 }
 
-/// WorkerSlots the secret to the page that follows.
+/// Hands the secret to the page that follows.
 pub fn hand_over(ctx: &Ctx, made: &NewApiKey) -> Result<()> {
     let sealed = ctx.panel.secrets.seal(&place(ctx), &format!("{} {}", made.key.id, made.secret))?;
     set(ctx, &sealed, LIFE);

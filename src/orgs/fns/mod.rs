@@ -117,7 +117,7 @@ pub async fn leave_organization(organization: OrgId) -> Result<(), Error> {
     Ok(())
 }
 
-/// WorkerSlots the organization over to a member.
+/// Hands the organization over to a member.
 #[server]
 pub async fn transfer_organization(user_id: UserId, confirm: String) -> Result<(), Error> {
     use super::server::service;
