@@ -152,6 +152,14 @@ pub struct Signals {
     pub unrouted: u64,
 }
 
+impl ReleaseSignals {
+    /// Whether anything was counted, be it a part of a request only.
+    fn has_counted(&self) -> bool {
+        let counters = [self.requests, self.bytes_in, self.bytes_out, self.retried, self.held];
+        counters.iter().any(|count| *count > 0) || self.latency.count() > 0
+    }
+}
+
 /// How one request went.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RequestOutcome {
@@ -316,7 +324,8 @@ impl Meters {
             let is_led_to = Arc::strong_count(meter) > 1;
             let mut taken = meter.take();
             taken.in_flight = if release.is_empty() { 0 } else { in_flight(release) as u64 };
-            if taken.requests > 0 || taken.in_flight > 0 {
+            // A request's bytes and time may come after its class was taken: they are told though no request comes with them.
+            if taken.has_counted() || taken.in_flight > 0 {
                 signals.releases.push(taken);
             }
             is_led_to
