@@ -113,13 +113,11 @@ impl Reach {
         if self.open.iter().any(|net| net.contains(&address)) {
             return None;
         }
-        if self.machines.contains(&address) {
-            return Some(Place::Machine);
-        }
-        match address {
+        let inside = match address {
             IpAddr::V4(ip) => CLOSED_V4.iter().find(|(net, _)| net.contains(&ip)).map(|(_, place)| *place),
             IpAddr::V6(ip) => CLOSED_V6.iter().find(|(net, _)| net.contains(&ip)).map(|(_, place)| *place),
-        }
+        };
+        inside.or_else(|| self.machines.contains(&address).then_some(Place::Machine))
     }
 }
 

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 /// What is known beside the engine's words.
 pub struct Circumstances<'a> {
     pub reach: &'a Reach,
-    /// Names that the resolver refused while this build ran.
+    /// Names that the resolver refused lately.
     pub names: &'a [NameRefusal],
     /// Whether the steps' memory was at its end.
     pub out_of_memory: bool,
@@ -34,6 +34,9 @@ pub fn verdict(said: &str, of: &Circumstances<'_>) -> BuildFailure {
     }
     if let Some((parsed, line)) = parse_error(said) {
         return BuildFailure::Parse { line, said: parsed };
+    }
+    if let Some(missing) = missing(said) {
+        return missing;
     }
     if has("exit code: ") || has("executor failed running") {
         let exit = said.rsplit("exit code: ").next().and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
@@ -76,29 +79,28 @@ fn parse_error(said: &str) -> Option<(String, Option<u32>)> {
 }
 
 fn missing(said: &str) -> Option<BuildFailure> {
-    let between = |before: &str, after: &str| -> Option<String> {
-        let rest = said.get(said.find(before)? + before.len()..)?;
-        Some(cut(rest.get(..rest.find(after)?)?.trim_matches('"'), 200))
+    // What follows the words: what is quoted, or what stands before a space or colon.
+    let after = |words: &str| -> Option<String> {
+        let rest = said.get(said.find(words)? + words.len()..)?;
+        let named = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next()?,
+            None => rest.split([' ', ':', '\n']).next()?,
+        };
+        Some(cut(named, 200))
     };
-    if said.contains("failed to compute cache key") || said.contains("failed to walk") || said.contains("failed to calculate checksum") {
-        let what = between("cache key: ", ": not found")
-            .or_else(|| between("cache key: ", " not found"))
-            .or_else(|| between("lstat ", ": no such file"));
-        return Some(BuildFailure::MissingFile(
-            what.map_or_else(|| "such file".into(), |w| w.rsplit(": ").next().unwrap_or_default().trim_matches('"').to_string()),
-        ));
+    let first = |all: &[&str]| all.iter().find_map(|words| after(words)).unwrap_or_else(|| "what it names".into());
+    if ["unable to find groups for spec", "unable to find user"].iter().any(|words| said.contains(words)) {
+        return Some(BuildFailure::NoSuchUser(first(&["for spec ", "find user "])));
     }
-    if said.contains("secret") && said.contains("not found") {
-        return Some(BuildFailure::MissingSecret(
-            between("secret ", ": not found").or_else(|| between("secret ", " not found")).unwrap_or_else(|| "it names".into()),
-        ));
+    if ["failed to compute cache key", "failed to walk", "failed to calculate checksum"].iter().any(|words| said.contains(words)) {
+        let path = said.split('"').find(|part| part.starts_with('/'));
+        return path.filter(|_| said.contains("not found")).map(|path| BuildFailure::MissingFile(cut(path, 200)));
     }
-    if said.contains("unable to find groups for spec") || said.contains("unable to find user") {
-        let what = between("for spec ", ":").or_else(|| between("find user ", ":")).unwrap_or_default();
-        return Some(BuildFailure::NoSuchUser(what));
+    if said.contains("secret ") && said.contains("not found") {
+        return Some(BuildFailure::MissingSecret(first(&["secret "])));
     }
     if said.contains("target stage") && said.contains("could not be found") {
-        return Some(BuildFailure::NoSuchTarget(between("target stage ", " could").unwrap_or_default()));
+        return Some(BuildFailure::NoSuchTarget(first(&["target stage "])));
     }
     None
 }
@@ -122,7 +124,8 @@ fn image(said: &str) -> Option<BuildFailure> {
     {
         return Some(BuildFailure::BasePrivate(name()));
     }
-    if has("manifest unknown")
+    if said.ends_with(": not found")
+        || has("manifest unknown")
         || has("repository name not known")
         || (has("not found") && (has("docker.io/") || has("load metadata") || has("failed to resolve")))
     {
@@ -150,6 +153,7 @@ fn network(said: &str) -> Option<BuildFailure> {
         let host = line.split("lookup ").nth(1).and_then(|rest| rest.split([' ', ':']).next()).unwrap_or("that it names");
         return Some(BuildFailure::Unreachable(format!("no host is called {}", cut(host, 200))));
     }
+    let line = line.rsplit("failed to do request: ").next().unwrap_or(line);
     Some(BuildFailure::Unreachable(cut(line.rsplit("dial tcp ").next().unwrap_or(line), SAID)))
 }
 
@@ -198,9 +202,11 @@ mod tests {
             ),
             ("failed to copy: write /x: no space left on device", "", "disk of 10 GiB is full"),
             ("executor failed running [dd]: exit code: 1", "dd: error writing: No space left on device", "disk of 10 GiB is full"),
-            ("failed to compute cache key: \"/nope\" not found: not found", "", "has no /nope"),
+            ("failed to compute cache key: \"/nope\" not found: not found", "", "has no /nope, or"),
+            ("failed to calculate checksum of ref a::b: \"/nope\": not found", "", "has no /nope, or"),
             ("failed to solve: secret npm: not found", "", "the secret npm"),
-            ("unable to find groups for spec app: no matching entries", "", "USER app"),
+            ("executor failed running [/bin/sh -c true]: unable to find user app: no matching entries", "", "USER app"),
+            ("failed to solve: secret npm not found: not found", "", "the secret npm,"),
             ("target stage prod could not be found", "", "no stage prod"),
             (
                 "docker.io/library/nope:latest: pull access denied, repository does not exist",

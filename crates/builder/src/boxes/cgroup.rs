@@ -301,19 +301,36 @@ impl Tree {
         }
     }
 
-    /// How often the steps were refused memory: version 1 counts in `memory.failcnt`, version 2 in `memory.events`.
-    pub fn refused_memory(&self) -> u64 {
-        let Some(top) = self.top_of("memory") else { return 0 };
-        match &self.hierarchy {
-            Hierarchy::V1(_) => {
-                fs::read_to_string(top.join("in/steps/memory.failcnt")).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0)
+    /// Begins to watch whether the steps run out of memory. Version 1 counts neither refusals nor kills where the limit is met, so that
+    /// the most that they had is begun anew; version 2 counts the kills below.
+    pub fn mark_memory(&self) -> u64 {
+        match (&self.hierarchy, self.top_of("memory")) {
+            (Hierarchy::V1(_), Some(top)) => {
+                let _ = fs::write(top.join("in/steps/memory.max_usage_in_bytes"), "0");
+                0
             }
-            Hierarchy::V2 => {
-                let events = fs::read_to_string(top.join("memory.events")).unwrap_or_default();
-                events.lines().find_map(|line| line.strip_prefix("oom_kill ")).and_then(|n| n.trim().parse().ok()).unwrap_or(0)
-            }
+            (Hierarchy::V2, Some(top)) => kills(&top),
+            (_, None) => 0,
         }
     }
+
+    /// Whether the steps were at the end of their memory since the mark.
+    pub fn ran_out_of_memory(&self, mark: u64) -> bool {
+        let Some(top) = self.top_of("memory") else { return false };
+        if self.hierarchy == Hierarchy::V2 {
+            return kills(&top) > mark;
+        }
+        let number = |name: &str| fs::read_to_string(top.join("in/steps").join(name)).ok().and_then(|t| t.trim().parse::<u64>().ok());
+        match (number("memory.max_usage_in_bytes"), number("memory.limit_in_bytes")) {
+            (Some(most), Some(limit)) => most >= limit / 100 * 98,
+            _ => false,
+        }
+    }
+}
+
+fn kills(top: &Path) -> u64 {
+    let events = fs::read_to_string(top.join("memory.events")).unwrap_or_default();
+    events.lines().find_map(|line| line.strip_prefix("oom_kill ")).and_then(|n| n.trim().parse().ok()).unwrap_or(0)
 }
 
 /// What a box uses.

@@ -72,6 +72,7 @@ fn rules(reach: &Reach, six: bool, closed: &[String]) -> String {
     for protocol in ["udp", "tcp"] {
         rule(&format!("INPUT -i in0 -s {inner} -d {gate} -p {protocol} --dport 53 -j ACCEPT"));
     }
+    rule(&format!("INPUT -i in0 -j REJECT --reject-with {no}"));
     rule("FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT");
     rule("FORWARD -m conntrack --ctstate INVALID -j DROP");
     rule(&format!("FORWARD -i in0 ! -s {inner} -j DROP"));

@@ -336,7 +336,9 @@ mod tests {
                     "good.example." => vec![public],
                     "lan.example." => vec![inside],
                     "both.example." => vec![public, inside],
-                    "flip.example." => vec![if flips.fetch_add(1, Ordering::SeqCst) % 2 == 0 { public } else { Ipv4Addr::LOCALHOST }],
+                    "flip.example." => {
+                        vec![if flips.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { public } else { Ipv4Addr::LOCALHOST }]
+                    }
                     _ => vec![],
                 };
                 if to.is_empty() {

@@ -96,9 +96,8 @@ impl Going<'_> {
             return Err(newer.into());
         }
         let began = Instant::now();
-        let before = (self.running.tree.usage(), self.running.tree.refused_memory());
+        let before = (self.running.tree.usage(), self.running.tree.mark_memory());
         self.make_room().await?;
-        let names = self.running.resolver.refusals().len();
         let mut trace = Trace::new(self.masks(), self.job.limits.log.0);
         let ended = timeout(self.job.limits.time, self.build(context, &mut trace)).await;
         for event in trace.finish() {
@@ -111,8 +110,8 @@ impl Going<'_> {
                 let refusals = self.running.resolver.refusals();
                 let of = Circumstances {
                     reach: self.reach,
-                    names: refusals.get(names.min(refusals.len())..).unwrap_or_default(),
-                    out_of_memory: self.running.tree.refused_memory() > before.1,
+                    names: &refusals,
+                    out_of_memory: self.running.tree.ran_out_of_memory(before.1),
                     size: &self.job.size,
                     step: trace.failed.clone(),
                     last_lines: trace.last_lines(),

@@ -278,7 +278,7 @@ fn who_hangs_up_ends_the_build() {
                 .tree
                 .processes()
                 .into_iter()
-                .filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|c| c.contains("sleep\0300")))
+                .filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|c| c.contains("sleep\x00300")))
                 .count()
         };
         assert!(sleeps() > 0);
