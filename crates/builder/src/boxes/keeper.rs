@@ -22,14 +22,14 @@ use std::{
     os::{fd::OwnedFd, unix::fs::DirBuilderExt},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::{Arc, Mutex as Lock, MutexGuard, PoisonError},
+    sync::{Arc, Mutex as Lock, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::UnixStream,
     net::unix::OwnedWriteHalf,
-    process::Command,
+    process::{Child, Command},
     sync::{Mutex, watch},
     task::spawn_blocking,
     time::timeout,
@@ -42,6 +42,8 @@ const FIRST_ID: u32 = 1_879_048_192;
 const WARDEN: Duration = Duration::from_secs(60);
 /// The machine's walls are looked at so often.
 const STANDS_EVERY: Duration = Duration::from_secs(30);
+/// Idle boxes are looked for so often.
+const SLEEPS_EVERY: Duration = Duration::from_secs(5);
 /// Memory of the machine that no box may start without, beyond its own size.
 const SPARE_MEMORY: u64 = 256 << 20;
 
@@ -178,16 +180,7 @@ impl Boxes {
             warn!(?swept, "an earlier life left boxes; they are ended");
         }
         boxes.stand().await?;
-        let weak = Arc::downgrade(&boxes.inner);
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(STANDS_EVERY).await;
-                let Some(inner) = weak.upgrade() else { return };
-                if let Err(why) = (Boxes { inner }).stand().await {
-                    warn!(%why, "the machine’s walls for boxes do not stand");
-                }
-            }
-        });
+        tokio::spawn(keep(Arc::downgrade(&boxes.inner)));
         Ok(boxes)
     }
 
@@ -353,37 +346,44 @@ impl Boxes {
         Ok(slot)
     }
 
-    async fn start(&self, org: &OrgId, size: &BoxSize) -> Result<Running, BuilderError> {
-        let slot = self.slot(org).await?;
-        let (folder, reach) = (self.folder(org), self.reach());
+    fn orders(&self, org: &OrgId, size: &BoxSize, slot: u32, reach: &Reach) -> Result<Orders, BuilderError> {
         let engine = machine::program("dockerd")
             .ok_or_else(|| BuilderError::Unfit("Builders need the program dockerd: install docker.io.".into()))?;
-        let tree = self.tree(org.suffix());
-        let orders = Orders {
-            folder: folder.clone(),
+        Ok(Orders {
+            folder: self.folder(org),
             slot,
             owner: FIRST_ID + slot * IDS,
             size: size.clone(),
-            tree: tree.clone(),
-            rules_v4: gate::rules_v4(&reach),
-            rules_v6: gate::rules_v6(&reach),
+            tree: self.tree(org.suffix()),
+            rules_v4: gate::rules_v4(reach),
+            rules_v6: gate::rules_v6(reach),
             daemon_json: daemon_json(size, &self.inner.config.mirrors),
             engine,
             no_new_privileges: self.inner.config.no_new_privileges,
-        };
-        let socket = folder.join("docker.sock");
-        let _ = fs::remove_file(&socket);
-        let listener = std::os::unix::net::UnixListener::bind(&socket)?;
+        })
+    }
+
+    /// Starts a warden that will hand the engine's socket, at this path, on; and the socket that it speaks on.
+    fn spawn_warden(&self, socket: &Path) -> io::Result<(Child, UnixStream)> {
+        let _ = fs::remove_file(socket);
+        let listener = std::os::unix::net::UnixListener::bind(socket)?;
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         let (program, args) = &self.inner.config.warden;
         let mut command = Command::new(program);
         command.args(args).stdin(OwnedFd::from(listener)).stdout(OwnedFd::from(theirs)).stderr(Stdio::null());
         command.process_group(0).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         let child = command.spawn().map_err(|why| io::Error::new(why.kind(), format!("starting a box’s warden: {why}")))?;
-        drop(command);
-        let warden = child.id().unwrap_or(0);
         ours.set_nonblocking(true)?;
-        let (reading, mut control) = UnixStream::from_std(ours)?.into_split();
+        Ok((child, UnixStream::from_std(ours)?))
+    }
+
+    async fn start(&self, org: &OrgId, size: &BoxSize) -> Result<Running, BuilderError> {
+        let (slot, reach) = (self.slot(org).await?, self.reach());
+        let orders = self.orders(org, size, slot, &reach)?;
+        let (tree, socket) = (orders.tree.clone(), orders.folder.join("docker.sock"));
+        let (child, stream) = self.spawn_warden(&socket)?;
+        let warden = child.id().unwrap_or(0);
+        let (reading, mut control) = stream.into_split();
         let mut line = serde_json::to_vec(&orders).map_err(io::Error::from)?;
         line.push(b'\n');
         control.write_all(&line).await?;
@@ -493,27 +493,42 @@ impl Boxes {
         let all: Vec<(OrgId, Arc<Known>)> = open(&self.inner.known).iter().map(|(org, known)| (org.clone(), known.clone())).collect();
         let mut changed = 0;
         for (org, known) in all {
+            // Whoever holds the box's lock has something to do with it.
             let Ok(mut life) = known.life.try_lock() else { continue };
-            let Some(running) = life.as_ref() else { continue };
-            if running.over().is_some() {
-                *life = None;
-                continue;
-            }
-            // The life here holds one; every build holds another.
-            let (idle, busy) = (now.saturating_duration_since(running.used), Arc::strong_count(&running.busy) > 1);
-            let frozen = running.frozen;
-            drop(life);
-            let done = match (busy, idle) {
-                (false, idle) if idle >= self.inner.config.stop_after => self.stop(&org).await,
-                (false, idle) if idle >= self.inner.config.freeze_after && !frozen => self.freeze(&org).await,
-                _ => continue,
-            };
-            match done {
-                Ok(()) => changed += 1,
+            match self.put_to_sleep(&mut life, now).await {
+                Ok(true) => changed += 1,
+                Ok(false) => {}
                 Err(why) => warn!(%org, %why, "an idle box can’t be put to sleep"),
             }
         }
         changed
+    }
+
+    /// Freezes or stops a box whose time it is. Nothing begins in it meanwhile, for its lock is held.
+    async fn put_to_sleep(&self, life: &mut Option<Running>, now: Instant) -> Result<bool, BuilderError> {
+        let Some(running) = life.as_mut() else { return Ok(false) };
+        if running.over().is_some() {
+            *life = None;
+            return Ok(false);
+        }
+        // The life itself holds one; every build holds another.
+        if Arc::strong_count(&running.busy) > 1 {
+            running.used = running.used.max(now);
+            return Ok(false);
+        }
+        let idle = now.saturating_duration_since(running.used);
+        if idle >= self.inner.config.stop_after {
+            self.end(running, Word::Stop).await?;
+            *life = None;
+            return Ok(true);
+        }
+        if idle >= self.inner.config.freeze_after && !running.frozen {
+            let tree = running.tree.clone();
+            aside(move || tree.freeze(true)).await??;
+            running.frozen = true;
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// All boxes here, with what they use.
@@ -562,10 +577,27 @@ impl Boxes {
     }
 }
 
+/// The keeper's loop: idle boxes go to sleep, and the machine's walls stand. It ends with the last handle.
+async fn keep(boxes: Weak<Inner>) {
+    let mut stood = Instant::now();
+    loop {
+        tokio::time::sleep(SLEEPS_EVERY).await;
+        let Some(inner) = boxes.upgrade() else { return };
+        let boxes = Boxes { inner };
+        boxes.idle_pass(Instant::now()).await;
+        if stood.elapsed() >= STANDS_EVERY {
+            stood = Instant::now();
+            if let Err(why) = boxes.stand().await {
+                warn!(%why, "the machine’s walls for boxes do not stand");
+            }
+        }
+    }
+}
+
 /// What a warden says, line by line.
 struct Reports {
     lines: tokio::io::Lines<BufReader<tokio::net::unix::OwnedReadHalf>>,
-    child: tokio::process::Child,
+    child: Child,
     tree: Tree,
 }
 
