@@ -439,10 +439,21 @@ impl Drop for World {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         std::fs::remove_dir_all(&self.folder).ok();
-        for entry in std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
-            std::fs::remove_dir(entry.path().join(&self.parent)).ok();
+        let parents = || {
+            let below = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path().join(&self.parent));
+            below.chain([Path::new("/sys/fs/cgroup").join(&self.parent)]).filter(|dir| dir.is_dir()).collect::<Vec<_>>()
+        };
+        // The dead hold their cgroups for a moment.
+        for _ in 0..100 {
+            let left = parents();
+            if left.is_empty() {
+                break;
+            }
+            for dir in left {
+                std::fs::remove_dir(dir).ok();
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
-        std::fs::remove_dir(Path::new("/sys/fs/cgroup").join(&self.parent)).ok();
     }
 }
 
