@@ -13,7 +13,7 @@ build: ## Build the product as it is shipped, and say where it lies
 	@scripts/setup.sh run
 	@scripts/build.sh
 
-test: ## Run every test; STAGE="unit engine" runs some (check pages unit sqlite postgres fuzz release acme engine swarm browser)
+test: ## Run every test; STAGE="unit engine" runs some (check pages unit sqlite postgres fuzz release acme engine swarm browser; by name: builder load)
 	@scripts/test.sh $(STAGE)
 
 check: ## Check the format, run clippy on the server and the browser half, and look at what comes from others

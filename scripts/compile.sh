@@ -14,6 +14,7 @@ for stage in "$@"; do
       targets[--lib]=1 targets[--test architecture]=1
       for test in crates/*/tests/*.rs; do targets[--test $(basename "$test" .rs)]=1; done ;;
     sqlite | postgres | acme | openapi) targets[--test panel]=1 ;;
+    builder) targets[--test boxes]=1 ;;
     engine | swarm | load) targets[--test engine]=1 ;;
     # The panel itself comes with any test of it.
     fuzz | pages | release | browser) targets[--test architecture]=1 ;;
