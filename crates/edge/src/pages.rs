@@ -198,7 +198,8 @@ mod tests {
     #[test]
     fn what_visitors_read_is_made_of_words_and_ends() {
         use Refusal::*;
-        for refusal in [UnknownHost, Stopped, Empty, NoTask, Full, Unreachable, TooSlow, HeadersTooLarge, BodyTooLarge, BadRequest, Stalled] {
+        for refusal in [UnknownHost, Stopped, Empty, NoTask, Full, Unreachable, TooSlow, HeadersTooLarge, BodyTooLarge, BadRequest, Stalled]
+        {
             let (status, code, title, sentence) = refusal.words();
             assert!((400..600).contains(&status) && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'), "{code}");
             assert!(sentence.ends_with('.') && !title.ends_with('.'), "{code}: {title} {sentence}");
